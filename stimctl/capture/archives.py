@@ -75,6 +75,9 @@ class _Long:
     length: int
     first: Any
 
+    def __str__(self) -> str:
+        return f"{self.length} numbers"
+
 
 def _npy_header(member: Any) -> tuple[tuple[int, ...], bool, "np.dtype[Any]"]:
     version = np.lib.format.read_magic(member)
@@ -173,16 +176,26 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
     said = {
         name: 1 / _figure(path, name, metadata[name]) if name in _RATES else _figure(path, name, metadata[name])
         for name in (*_RATES, *_INTERVALS)
-        if name in metadata and not isinstance(metadata[name], _Long)
+        if name in metadata
     }
-    if said and max(said.values()) > min(said.values()) * (1 + _AGREE):
-        allowed = "they have to say one and the same rate"
-        raise InputInvalid(str(path), [Problem(" and ".join(said), None, allowed)])
-    if said:
-        return next(iter(said.values())), float(np.atleast_1d(metadata.get("start_s", 0.0))[0])
-    if time is None:
+    start_s = 0.0
+    if time is not None:
+        said[time.name.removesuffix(".npy")], start_s = _even(path, time, length)
+    if not said:
         allowed = f"expected one of {', '.join((*_RATES, *_INTERVALS, *_TIMES))}: nothing says the rate"
         raise InputInvalid(str(path), [Problem("rate", None, allowed)])
+    if max(said.values()) > min(said.values()) * (1 + _AGREE):
+        allowed = "they have to say one and the same rate"
+        raise InputInvalid(str(path), [Problem(" and ".join(said), None, allowed)])
+    if "start_s" in metadata:
+        start_s = _number(metadata["start_s"])
+        if not np.isfinite(start_s):
+            raise InputInvalid(str(path), [Problem("start_s", str(metadata["start_s"]), "must be a number of seconds")])
+    return next(iter(said.values())), start_s
+
+
+def _even(path: Path, time: _Long, length: int) -> tuple[float, float]:
+    """How far apart the times of a column are, and the first of them."""
     with ZipFile(path) as archive, archive.open(time.name) as member:
         _, _, dtype = _npy_header(member)
         times = np.frombuffer(member.read(), dtype).astype(np.float64)
@@ -195,15 +208,19 @@ def _array_time(path: Path, metadata: dict[str, Any], time: _Long | None, length
     return interval_s, float(times[0])
 
 
-def _figure(path: Path, name: str, value: Any) -> float:
+def _number(value: Any) -> float:
+    """One number; not a number where there are more, or something else."""
     try:
-        figure = float(value) if np.size(value) == 1 else 0.0
+        return float(value) if np.size(value) == 1 else float("nan")
     except (TypeError, ValueError):
-        figure = 0.0
+        return float("nan")
+
+
+def _figure(path: Path, name: str, value: Any) -> float:
+    figure = _number(value)
     if not 0 < figure < np.inf:
-        raise InputInvalid(
-            str(path), [Problem(name, str(value), "must be a number over 0: samples a second, or seconds")]
-        )
+        allowed = "must be a number over 0: samples a second, or seconds"
+        raise InputInvalid(str(path), [Problem(name, str(value), allowed)])
     return figure
 
 

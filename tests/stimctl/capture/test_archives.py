@@ -142,7 +142,10 @@ def test_what_is_declared() -> None:
         ({"dt": 1e300}, "over 1 s apart"),
         ({"rate_hz": 1e5, "resolution": np.nan}, "resolution of ch1 is 'nan'"),
         ({"rate_hz": 1e5, "resolution": -1.0}, "resolution of ch1 is '-1'"),
-        ({"rate_hz": 1e5, "start_s": np.inf}, "first time is 'inf'"),
+        ({"rate_hz": 1e5, "start_s": np.inf}, "start_s is 'inf': must be a number of seconds"),
+        ({"rate_hz": 1e5, "start_s": "abc"}, "start_s is 'abc': must be a number of seconds"),
+        ({"rate_hz": np.full(len(VOLTS), 1e5)}, f"rate_hz is '{len(VOLTS)} numbers': must be a number over 0"),
+        ({"rate_hz": 1e5, "time": np.arange(len(VOLTS)) / 1e4}, "rate_hz and time: they have to say one"),
         ({"time": np.where(np.arange(len(VOLTS)) == 77, np.nan, np.arange(len(VOLTS)) / RATE_HZ)}, "at sample 77"),
     ],
 )
