@@ -350,6 +350,7 @@ class _Signals:
         self._stop = stop
         self._before: dict[int, Any] = {}
         self._caught_last: int | None = None
+        self._process = os.getpid()
 
     def __enter__(self) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -359,6 +360,10 @@ class _Signals:
                     self._before[number] = signal.signal(number, self._caught)
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a child of this one: the session is not its own, and it ends as it would
+            signal.signal(number, self._before[number])
+            signal.raise_signal(number)
+            return
         self._caught_last = number
         self._stop(End.SIGNAL)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from firmware_sim.factory import WITH_SCENARIOS
-from stimctl.cli.codes import DONE, HUNG_UP, INTERRUPTED, INVALID, TERMINATED, UNMET, USAGE, help_text
+from stimctl.cli.codes import DONE, INVALID, UNMET, USAGE, help_text
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
@@ -25,7 +25,7 @@ Examples:
   stimctl scenario run host-killed --over tcp
   stimctl scenario run host-killed --device firmware
 
-""" + help_text((DONE, USAGE, INVALID, UNMET, HUNG_UP, INTERRUPTED, TERMINATED))
+""" + help_text((DONE, USAGE, INVALID, UNMET))
 
 
 @click.group()

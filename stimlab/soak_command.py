@@ -32,7 +32,7 @@ Examples:
   stimctl soak --sessions 100000 --seed 1 --scheduler tcp://10.0.0.5:8786
   stimctl soak --again failures/campaign-7-311.toml
 
-""" + help_text((DONE, USAGE, INVALID, UNMET, INTERRUPTED))
+""" + help_text((DONE, USAGE, INVALID, UNMET))
 
 
 @click.command(epilog=_EPILOG)

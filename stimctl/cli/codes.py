@@ -40,9 +40,11 @@ MEANINGS: dict[int, str] = {
     TERMINATED: "stopped by SIGTERM",
     SUSPENDED: "a session was stopped by Ctrl-Z where keys are not read one by one",
 }
-ORDINARY = (DONE, USAGE, INVALID, INTERRUPTED)
+ORDINARY = (DONE, USAGE, INVALID)
+BROKEN_OFF = (HUNG_UP, INTERRUPTED, TERMINATED)  # what any command may end with
 
 
-def help_text(codes: tuple[int, ...] = ORDINARY) -> str:
+def help_text(codes: tuple[int, ...] = ORDINARY, *, broken_off: tuple[int, ...] = BROKEN_OFF) -> str:
     """Exit codes as a command's help shows them, kept line by line."""
-    return "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {MEANINGS[code]}" for code in codes)
+    shown = (f"  {code:>3}  {MEANINGS[code]}" for code in sorted({*codes, *broken_off}))
+    return "\b\nExit codes:\n" + "\n".join(shown)

@@ -59,9 +59,10 @@ class LedgerWriter:
         self._put = self._durable = self._refused = 0
         self._problem: str | None = None
         self._failed = self._closing = False
-        # When `problem` was looked at last, and since when it has been without a break: a program that stands still
-        # does not write either, and that is no fault of the disk's.
+        # When `problem` was looked at last, whether that was late, and since when it has been without a break: who
+        # stands still does not write either, and that is no fault of the disk's. Who is late at every look is slow.
         self._looked_s = self._awake_s = time.monotonic()
+        self._looked_late = False
         self._appender = Appender(path, BUSY_TIMEOUT_S)
         self._thread = threading.Thread(target=self._run, name=f"ledger {session_id}", daemon=True)
         self._thread.start()
@@ -93,9 +94,10 @@ class LedgerWriter:
         if self._problem is None:
             with self._changed:
                 now_s = time.monotonic()
-                if now_s - self._looked_s > STOOD_STILL_S:
+                late = now_s - self._looked_s > STOOD_STILL_S
+                if late and not self._looked_late:
                     self._awake_s = now_s
-                self._looked_s = now_s
+                self._looked_s, self._looked_late = now_s, late
                 if self._queue and now_s - max(self._awake_s, self._queue[0].since_s) > self._bound_age_s:
                     self._note(f"the log is behind: an entry has waited over {self._bound_age_s:g} s to be written")
         return self._problem

@@ -278,6 +278,8 @@ class Engine:
         times.checked_in_us += late_us
         times.status_us += late_us
         times.entered_us += late_us
+        if (pending := self._context.pending) is not None:
+            self._context.pending = pending._replace(since_us=pending.since_us + late_us)
         self._stimulate.stood_still(late_us)
         self._close.stood_still(late_us, now_us)
         kept_alive = times.alive_due_us is not None

@@ -47,8 +47,7 @@ class Telemetry:
         self._after_stop = after_stop
         self._auto = auto
         self._on_reading = on_reading
-        # When the session came into the state in which a status told of no zero, and the device's time of it.
-        self._loud_at: tuple[int, int] | None = None
+        self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
         self._loud_in_a_row: dict[int, int] = {}
         self._noisy_told = 0
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
@@ -102,12 +101,12 @@ class Telemetry:
 
     def _loud(self, status: m.Status) -> bool:
         """Whether it is the second in this state to tell of no zero: a host that was late reads an old one first."""
-        before, entered_us = self._loud_at, self._context.times.entered_us
+        before_us = self._loud_us
         if status.zero:
-            self._loud_at = None
-        elif before is None or before[0] != entered_us:
-            self._loud_at = entered_us, status.device_time_us
-        return self._loud_at is not None and status.device_time_us > self._loud_at[1]
+            self._loud_us = None
+        elif before_us is None or before_us <= self._context.device.answered_us:  # an answer came since: another state
+            self._loud_us = status.device_time_us
+        return self._loud_us is not None and status.device_time_us > self._loud_us
 
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""

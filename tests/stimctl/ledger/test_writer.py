@@ -112,6 +112,7 @@ def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPat
             log.put("note", 0, {})
             for _ in range(stood_still):
                 # Nobody looked: this program stood still, and with it the thread that writes.
+                assert log.problem() is None
                 clock[0] += 20.0
                 assert log.problem() is None
             for _ in range(10):
@@ -119,6 +120,21 @@ def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPat
                 assert log.problem() is None
             clock[0] += 0.001
             assert log.problem() == "the log is behind: an entry has waited over 5 s to be written"
+        log.drain(5)
+
+
+def test_behind_by_age_for_who_looks_rarely(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stimctl.ledger.writer.BUSY_TIMEOUT_S", 0.02)
+    clock = [1000.0]
+    monkeypatch.setattr("stimctl.ledger.writer.time.monotonic", lambda: clock[0])
+    with ledger.writer("s-1") as log:
+        with locked(path):
+            log.put("note", 0, {})
+            told = []
+            for _ in range(6):
+                clock[0] += 1.05
+                told.append(log.problem() is not None)
+        assert told == [False] * 5 + [True]
         log.drain(5)
 
 
