@@ -6,6 +6,7 @@ They know neither the checks nor the device, so that whoever talks to a device c
 from dataclasses import dataclass
 from typing import Literal
 
+from stimctl.label import Label
 from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
 
 FixtureAction = Literal["power", "load"]
@@ -68,4 +69,4 @@ class DutIdentity:
 
 
 def _text(padded: bytes) -> str:
-    return padded.rstrip(b"\x00").decode("ascii", "replace")
+    return Label.of_device(padded.rstrip(b"\x00").decode("ascii", "replace"))
