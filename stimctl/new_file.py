@@ -13,7 +13,7 @@ from stimctl.errors import Misuse
 
 
 def check_new(path: Path | None, what: str) -> None:
-    """Raise `Misuse` where a file is wanted that is there already, since `what` is never replaced, or cannot be made."""
+    """Raise `Misuse` for a file that is there already, since `what` is never replaced, or that cannot be made."""
     if path is None:
         return
     if os.path.lexists(path):

@@ -86,7 +86,8 @@ def run(
                 {"session": document, "steady": [each._asdict() for each in found], "pulses": _pulses(prescription)}
             )
         else:
-            click.echo(f"{summary_text(prescription, report, kept)}\n\n{_figures(found, None if unwritten else telemetry)}")
+            figures = _figures(found, None if unwritten else telemetry)
+            click.echo(f"{summary_text(prescription, report, kept)}\n\n{figures}")
     sys.exit(driver.exit_code(report, recorded=tell_of(unwritten)))
 
 
