@@ -18,6 +18,11 @@ def check_new(path: Path | None, what: str) -> None:
         return
     if os.path.lexists(path):
         raise Misuse(f"{path} exists already; {what} is never replaced: name another file")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise `Misuse` where no file of this name can be made: before anything that would be lost without it."""
     if not path.parent.is_dir():
         raise Misuse(f"{path}: there is no folder {path.parent}; make it, or name another file")
     if not os.access(path.parent, os.W_OK):
