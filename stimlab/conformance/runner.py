@@ -83,7 +83,10 @@ class SuiteRunner:
         every: Planned = ((check, "") for check in checks)
         if plan is not None and run.identity is not None:
             every = chain(every, plan(self._dut))
-        for check, reason in every if not run.broken_off else ():
+        for check, reason in every:
+            if run.broken_off:
+                run.outcomes.append(CheckResult(check, "skipped", reason=reason or "not reached"))
+                continue
             outcome = CheckResult(check, "skipped" if reason else "passed", reason=reason)
             run.outcomes.append(outcome)
             if reason:
@@ -93,8 +96,6 @@ class SuiteRunner:
             if check.cell is not None and outcome.verdict == "passed":
                 outcome.traffic = []  # of so many nobody reads it
             self._progress(check, outcome)
-            if run.broken_off:
-                break
 
     def _new_run(self) -> SuiteResult:
         dut = self._dut
@@ -143,7 +144,7 @@ class SuiteRunner:
             run.line_lost = True
             lost = f"the line was lost in {check.name}: {fault}"
         except KeyboardInterrupt:
-            outcome.verdict, outcome.reason = "error", "interrupted"
+            outcome.verdict, outcome.reason = "skipped", "interrupted"  # which says nothing of the device
             lost = "interrupted"
         if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"

@@ -114,5 +114,5 @@ def steady_row(found: SteadyFigures) -> list[str]:
 
 
 def steady_table(found: Sequence[SteadyFigures]) -> str:
-    """What was asked, applied and measured on each channel while the amplitude was steady."""
+    """What was asked, applied and measured on each channel at the highest amplitude that was read."""
     return table(HEADERS, [steady_row(each) for each in found])

@@ -96,7 +96,7 @@ def _pulses(prescription: Any) -> list[dict[str, int]]:
 
 
 def _figures(found: list[SteadyFigures], telemetry: Path | None) -> str:
-    text = f"While the amplitude was steady, by the device's own measurement:\n{steady_table(found)}"
+    text = f"At the highest amplitude that was read, by the device's own measurement:\n{steady_table(found)}"
     return text if telemetry is None else f"{text}\n\ntelemetry  {telemetry}"
 
 

@@ -166,5 +166,6 @@ def test_a_signal_ends_it_with_the_last_stop_and_what_was_examined(number: signa
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == codes.SIGNAL_BASE + number
+    assert re.match(r"BROKEN OFF, no verdict; \d\d+ not examined", said)
     assert "BROKEN OFF: interrupted" in said
     assert "<testsuites" in report.read_text()

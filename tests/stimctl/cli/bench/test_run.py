@@ -159,3 +159,11 @@ def test_a_file_that_cannot_be_written_in_the_end_takes_no_summary_away(
     assert said in result.stdout
     assert str(file) not in result.stdout
     assert file.read_text() == "another's"
+
+
+def test_a_run_that_never_was_steady_does_not_say_so() -> None:
+    """5001 ohm is held in the ramp."""
+    result = bench("--port", "sim://", "--ohm", "5001", "--amplitude", "1mA", "--seconds", "30")
+    assert result.exit_code == codes.ENDED_EARLY, result.output
+    assert "steady" not in result.stdout
+    assert "At the highest amplitude that was read" in result.stdout
