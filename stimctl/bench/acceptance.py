@@ -1,13 +1,14 @@
 """The whole judgement: captures over one load or several, each channel, and what lies between channels."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
 from stimctl.bench.channel import BenchChannel
+from stimctl.bench.contact_check import without_check
 from stimctl.bench.expected import Expected
 from stimctl.bench.tolerances import Tolerances
 from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown, verdict_text
@@ -56,6 +57,7 @@ class Taken:
     simulated: bool
     digest: str
     copies: tuple[Crosstalk, ...] = ()
+    checks: Mapping[str, int] = field(default_factory=dict)  # by column, the impedance check's pulses before the run
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,6 +133,8 @@ def _taken(
     own, copies = without_crosstalk(shown)
     shown = [each for each, whole in zip(own, shown, strict=True) if len(each.pulses) or not len(whole.pulses)]
     references = _references(source, shown, spec)
+    runs = [without_check(each, declared.ua_per_number) for each in shown]
+    shown, checks = [run for run, _ in runs], {run.column: count for run, count in runs if count}
     used = EXACT if capture.simulated else instrument
     channels = tuple(
         BenchChannel.of(each.column, Judge(each, declared, used), expected, tolerances, references.get(each.column))
@@ -140,7 +144,7 @@ def _taken(
     rows += _between(channels, copies)
     rows += [row for channel in channels for row in _asked_of(channel, spec)]
     simulated = capture.simulated or spec.simulated
-    return Taken(source, capture, channels, tuple(rows), simulated, _digest(source.path), tuple(copies))
+    return Taken(source, capture, channels, tuple(rows), simulated, _digest(source.path), tuple(copies), checks)
 
 
 def _digest(path: Path) -> str:
@@ -256,6 +260,8 @@ def _notes(taken: Taken) -> Iterator[str]:
             f"{each.column}: {each.count} pulses at the times of {each.of}'s, some {each.part:.0%} as high: crosstalk"
             " of the probes, or current that flows on both; they count as that and in no other figure"
         )
+    for column, count in taken.checks.items():
+        yield f"{column}: the first {count} pulses are an impedance check's: no figure of pulses has them"
     for channel in taken.channels:
         measured = channel.judge.measured
         if measured.direction < 0:

@@ -163,11 +163,13 @@ class BenchChannel:
                 yield around(
                     f"{name}, farthest pulse", where, Figure(farthest * 1e6, single, "us"), wanted_us, part * wanted_us
                 )
-        gap = float(np.nanmedian(pulses["gap_s"])) if not np.isnan(pulses["gap_s"]).all() else float("nan")
-        sampling_us = 2e6 * self.judge.measured.interval_s / np.sqrt(6)
-        yield shown(
-            "gap", where, Figure(gap * 1e6, sampling_us, "us", "" if np.isfinite(gap) else "there is no second phase")
-        )
+        # The gap lies between two edges as a phase does, and may be none at all: it is as good as the phase before it.
+        second = judge.width(pulses["second_width_s"], pulses["second_level"])
+        gap_s = float(np.nanmedian(pulses["gap_s"])) if second.known else float("nan")
+        gap = Figure(gap_s * 1e6, second.uncertainty, "us", second.reason)
+        most_us = part * band.width_us
+        least_us = band.interphase_gap_us - most_us
+        yield Row("gap", where, gap, least_us if least_us > 0 else None, band.interphase_gap_us + most_us)
 
     def _times(self, where: str, number: int, band: Segment) -> Iterator[Row]:
         runs = [run for run in self.train.runs if run.band == number]

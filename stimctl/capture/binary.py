@@ -4,9 +4,10 @@ import gc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from stimctl.capture.model import Block, Capture, Column
 from stimctl.errors import InputInvalid, Misuse, Problem
@@ -21,35 +22,51 @@ def open_binary(path: Path) -> Capture:
             f"{path} is binary: reading it needs RigolWFM, `pip install 'stimctl[oscilloscopes]'`; or export CSV"
         ) from None
     channels = _channels(path, wfm)
-    if not channels:
-        raise InputInvalid(str(path), [Problem("channels", 0, "expected one at least that was on")])
+    if not channels or len(channels[0].times_s) < 2:
+        raise InputInvalid(str(path), [Problem("channels", 0, "expected one at least that was on and has samples")])
     return _capture(path, channels)
 
 
-def _channels(path: Path, wfm: Any) -> list[Any]:
+class _Channel(NamedTuple):
+    """One that was on, without what the library keeps beside it."""
+
+    name: str
+    probe: float
+    times_s: npt.NDArray[np.float64]
+    volts: npt.NDArray[np.float32]
+
+
+def _channels(path: Path, wfm: Any) -> list[_Channel]:
     """Those that were on. Raises `InputInvalid` for a file that the library does not take."""
     with warnings.catch_warnings():
-        # The library leaves a damaged file open: it is closed here, when what it raised is gone, without a warning.
+        # The library leaves its file open: it is closed here, when what it read or raised is gone, without a warning.
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            found = wfm.Wfm.from_file(str(path)).channels
-            return [each for each in found if each.enabled and each.volts is not None]
+            return [
+                _Channel(
+                    str(each.name), float(each.probe_value), np.array(each.times, "f8"), np.array(each.volts, "f4")
+                )
+                for each in wfm.Wfm.from_file(str(path)).channels
+                if each.enabled and each.volts is not None
+            ]
         except Exception as fault:  # noqa: BLE001  what a damaged file makes the library raise has no common class
             metadata = f"{type(fault).__name__}: {fault}"
-        gc.collect()
+        finally:
+            gc.collect()
     allowed = f"no oscilloscope's file that RigolWFM knows, or damaged ({metadata})"
     raise InputInvalid(str(path), [Problem("file", None, allowed)])
 
 
-def _capture(path: Path, channels: list[Any]) -> Capture:
-    times = np.asarray(channels[0].times, np.float64)
+def _capture(path: Path, channels: list[_Channel]) -> Capture:
+    times_s = channels[0].times_s
 
     def blocks(numbers: tuple[int, ...]) -> Iterator[Block]:
-        yield Block([np.asarray(channels[number].volts, np.float32) for number in numbers], 1.0)
+        yield Block([channels[number].volts for number in numbers], 1.0)
 
-    probes = {float(each.probe_value) for each in channels}
+    probes = {each.probe for each in channels}
+    interval_s = float(times_s[-1] - times_s[0]) / (len(times_s) - 1)
     return Capture(
-        source=str(path), form="binary file, by RigolWFM", interval_s=float(times[-1] - times[0]) / (len(times) - 1),
-        start_s=float(times[0]), columns=tuple(Column(str(each.name), "V") for each in channels), blocks=blocks,
+        source=str(path), form="binary file, by RigolWFM", interval_s=interval_s,
+        start_s=float(times_s[0]), columns=tuple(Column(each.name, "V") for each in channels), blocks=blocks,
         probe_said=probes.pop() if len(probes) == 1 else None,
     )  # fmt: skip

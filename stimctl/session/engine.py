@@ -152,7 +152,8 @@ class Engine:
                 (before, put_off), self._put_off = self._put_off, None
                 data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
-        self._see_awake(now_us)
+        if late_us > STOOD_STILL_US:
+            self._see_awake(now_us)
         self._turned_us = now_us
         for each in command:
             self._take(each, now_us)
@@ -279,13 +280,12 @@ class Engine:
         times.entered_us += late_us
         self._stimulate.stood_still(late_us)
         self._close.stood_still(late_us, now_us)
-        if times.alive_due_us is None:
-            return
-        if now_us - times.alive_us <= limits.WATCHDOG_US:
+        kept_alive = times.alive_due_us is not None
+        if kept_alive and now_us - times.alive_us > limits.WATCHDOG_US:
+            action = f"{self._context.output_ends}: look after the subject first, then start again"
+            self._context.fail(End.STOOD_STILL, text, action, now_us)
+        elif kept_alive or self._context.state is STOPPING:
             self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
-            return
-        action = f"{self._context.output_ends}: look after the subject first, then start again"
-        self._context.fail(End.STOOD_STILL, text, action, now_us)
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context

@@ -6,6 +6,8 @@ from stimctl.prescription import PaperPrescription, Prescription, Subject
 from stimctl.prescription.plan import LIVING
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
+from stimctl.units import ma_text
+from stimctl.waveform import CHECK_PULSES
 from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import SATURATED_OHM, Capability, simulator_or_hardware
 
@@ -87,8 +89,9 @@ def _check_program(prescription: PaperPrescription, identity: Identity) -> None:
 def contact_problems(result: Impedance, prescription: Prescription, identity: Identity | None) -> list[str]:
     """What is wrong with a channel's contact, in words; empty when it may be armed."""
     channel, ohm = result.channel, result.ohm
-    if result.pulses > 10 or result.amplitude_ua > limits.RAISE_STEP_UA:
-        return [f"channel {channel}: the impedance check went beyond 10 pulses of 0.1 mA"]
+    if result.pulses > CHECK_PULSES or result.amplitude_ua > limits.RAISE_STEP_UA:
+        allowed = f"{CHECK_PULSES} pulses of {ma_text(limits.RAISE_STEP_UA)}"
+        return [f"channel {channel}: the impedance check went beyond {allowed}"]
     if identity is not None and Capability.MEASURES_IMPEDANCE not in identity.capabilities:
         return _conduction_problems(result)
     return _impedance_problems(channel, ohm, prescription)

@@ -16,10 +16,10 @@ from stimctl.session.states import ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
+from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 
-CHECK_US = 100_000
 CHECK_SLACK_US = 1_000_000
 _CHECK_GOES_ON = (DeviceState.ARMED, DeviceState.CHECKING)
 _CHECKING = (State.CHECKING, State.RECHECKING)

@@ -1,7 +1,8 @@
 """The stop of any device, whoever orders it: sent at once and every 20 ms until zero is confirmed.
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
-is there any more (whoever runs the line then sends nothing).
+is there any more (whoever runs the line then sends nothing). Where this program left out a whole try, it stood still:
+that is no silence of the device's, and does not count.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ class StopSequence:
         self.began_us = now_us
         self._send = send
         self._due_us = now_us
+        self._slept_us = 0
         self._answered_us: int | None = None
         self._overdue_told = False
         self.advance(now_us)
@@ -24,10 +26,13 @@ class StopSequence:
     def advance(self, now_us: int) -> list[ZeroOverdue]:
         """Send again what is due, and say once that zero is overdue."""
         if now_us >= self._due_us:
+            late_us = now_us - self._due_us
+            if late_us > limits.STOP_RESEND_US:
+                self._slept_us += late_us
             self._due_us = now_us + limits.STOP_RESEND_US
             self._send(now_us)
         after_us = now_us - self.began_us
-        if self._overdue_told or after_us < limits.STOP_CONFIRM_US:
+        if self._overdue_told or after_us - self._slept_us < limits.STOP_CONFIRM_US:
             return []
         self._overdue_told = True
         return [ZeroOverdue(after_us)]

@@ -7,6 +7,9 @@ samples of it. Nothing here knows a person, a prescription or a port. numpy is l
 from typing import TYPE_CHECKING, Any
 
 from stimctl.waveform.pattern import (
+    CHECK_PULSES,
+    CHECK_SHAPE,
+    CHECK_US,
     DEFAULT_RAMP_DOWN_US,
     DEFAULT_SLOPE_UA_PER_S,
     Mode,
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from stimctl.waveform.render import render_chunks, render_into, sample_count
 
 __all__ = [
+    "CHECK_PULSES",
+    "CHECK_SHAPE",
+    "CHECK_US",
     "DEFAULT_RAMP_DOWN_US",
     "DEFAULT_SLOPE_UA_PER_S",
     "Mode",

@@ -65,6 +65,12 @@ class Segment:
         return amplitude_ua * self.width_us // self.second_width_us
 
 
+# What the impedance check gives each channel, at the amplitude of one step: R-63 of the protocol; by lease too.
+CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)
+CHECK_PULSES = 10
+CHECK_US = CHECK_PULSES * CHECK_SHAPE.period_us
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """The program of a session: one segment, or two that alternate; 1 to 3 channels; ramps; length in all.

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_sim.analog.recorder import Flow, FlowKind, Recorder
+from firmware_sim.faults.catalogue import CATALOGUE
 from stimctl.errors import Misuse
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -114,7 +115,8 @@ class Evidence:
     """One session. When a fault of the scenario first did something stands in `fired_us` by its kind.
 
     `counted` are the device's own pulses and pC by channel; `named`: where there is no report, it was refused with a
-    sentence before anything flowed; `over_us`: when it was over; `drift_ppm`: by how much the device's clock is off.
+    sentence before anything flowed; `over_us`: when it was over; `drift_ppm`: by how much the device's clock is off;
+    `slept_us`: for how long the host stood still, or seems to by its clock, in the stop.
     """
 
     prescription: Prescription
@@ -133,6 +135,7 @@ class Evidence:
     over_us: int = 0
     named: bool = True
     drift_ppm: int = 0
+    slept_us: int = 0
 
     def slack(self, figure: int) -> int:
         """By how much a figure of the device's clock may differ by the port's, where the device's clock drifts."""
@@ -223,7 +226,21 @@ def evidence_of(played: "PlayedSession") -> Evidence:
         over_us=played.traffic[-1][0] if played.traffic else 0,
         named=played.error is None and (played.refused is None or not any(kept[kind] for kind in FlowKind)),
         drift_ppm=sum(abs(int(ppm)) for ppm in drifts),
+        slept_us=_slept_us(played),
     )
+
+
+def _slept_us(played: "PlayedSession") -> int:
+    slept_us = 0
+    for index, at_us in played.fired_us.items():
+        fault, for_us = played.scenario.faults[index], 0
+        if fault.kind == "host.stall":
+            for_us = fault.for_us or 0
+        elif fault.kind == "host.clock_jump":
+            for_us = max(0, CATALOGUE[fault.kind].number(fault, "by_us"))
+        if played.stopping_us is not None and at_us + for_us >= played.stopping_us:
+            slept_us += for_us
+    return slept_us
 
 
 def _columns(recorder: Recorder, kind: FlowKind) -> dict[int, FlowColumns]:

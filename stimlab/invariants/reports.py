@@ -141,13 +141,13 @@ def ledger(evidence: Evidence) -> Found:
 
 
 def alarm(evidence: Evidence) -> Found:
-    """Armed, and no measured zero, or none within 100 ms: there was an alarm of high priority."""
+    """Armed, and no measured zero, or none within 100 ms in which the host ran: there was an alarm of high priority."""
     report = evidence.report
-    if report is None or not report.armed:
+    if report is None or not report.armed or _has_alarm(report, Priority.HIGH, PULL):
         return
-    if report.zero_confirmed_us is None and not _has_alarm(report, Priority.HIGH, PULL):
+    if report.zero_confirmed_us is None:
         yield "no zero was confirmed, and nobody was told to pull the leads", evidence.over_us
-    elif (report.zero_confirmed_us or 0) > limits.STOP_CONFIRM_US and not _has_alarm(report, Priority.HIGH, PULL):
+    elif report.zero_confirmed_us - evidence.slept_us > limits.STOP_CONFIRM_US:
         yield f"zero came only after {report.zero_confirmed_us} us, without an alarm", evidence.over_us
 
 

@@ -14,12 +14,10 @@ from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US, net_pulse_pc
 from stimctl.units import US_PER_S
-from stimctl.waveform import Segment
+from stimctl.waveform import CHECK_PULSES, CHECK_SHAPE, CHECK_US
 from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
 
-CHECK_PULSES = 10
-CHECK_SHAPE = Segment(10_000, 200, 0, 200, 0)  # the native impedance check's pulse
 EARLY_US, EARLY_SHARE = 2_000, 500  # how much sooner than ours a device's clock may be: so long, and a 500th [choice]
 UNREAD_LEASES = 3  # a line of text may be lost; so many without a channel's current are no accident [choice]
 DC_READINGS = 16  # taken together for the mean direct current, over a second at least [choice]
@@ -44,7 +42,7 @@ class ContactCheck:
         if not left:
             return None
         level = LeaseLevel(left[0], limits.RAISE_STEP_UA, 0)
-        return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_PULSES * CHECK_SHAPE.period_us)
+        return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_US)
 
     def over(self, lease: Lease, done: LeaseDone) -> None:
         ((channel, amplitude_ua, _delay),) = lease.levels

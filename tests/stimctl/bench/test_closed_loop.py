@@ -49,3 +49,23 @@ def test_a_device_that_lies_is_named(name: str, tmp_path: Path) -> None:
     assert figure in failed, result.output
     if name == "simultaneous channels":
         assert failed == {figure}
+
+
+@pytest.mark.parametrize("amplitude", ["0.5", "2"])
+@pytest.mark.parametrize(("mode", "profile"), [("100", "bench-100hz"), ("2", "bench-2hz"), ("2/100", "bench-2-100hz")])
+@pytest.mark.parametrize("device", ["native", "stimjim"])
+def test_a_whole_run_holds_with_the_check_before_it(
+    device: str, mode: str, profile: str, amplitude: str, tmp_path: Path
+) -> None:
+    """The impedance check's pulses are of another shape than the run's, and there is a pause behind them."""
+    record = tmp_path / "load.npz"
+    arguments = ["bench", "run", "--port", f"sim://?device={device}&record={record}"]
+    arguments += ["--ohm", "500", "--amplitude", f"{amplitude}mA", "--mode", mode, "--seconds", "40"]
+    arguments += [] if device == "native" else ["--device", device]
+    ran = CliRunner(env={"STIMCTL_DATA": str(tmp_path)}).invoke(main, arguments)
+    assert ran.exit_code == codes.DONE, ran.output
+    arguments = ["bench", "accept", "--capture", str(record), "--load", "500", "--profile", profile]
+    result = CliRunner().invoke(main, [*arguments, "--amplitude-ma", amplitude])
+    assert result.exit_code == codes.DONE, result.output
+    assert result.output.startswith("HOLDS: all ")
+    assert "the first 10 pulses are an impedance check's" in result.output

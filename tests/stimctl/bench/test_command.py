@@ -18,10 +18,17 @@ SECONDS = 9.5
 BENCH = Bench(rate_hz=RATE_HZ, noise_v=0.004, bits=8, offset_v=0.012)
 
 
-def train(level_v: float = 0.5, *, width_us: float = 200.0, period_s: float = 0.0100003, second: float = 1.0) -> Floats:
+def train(
+    level_v: float = 0.5,
+    *,
+    width_us: float = 200.0,
+    gap_us: float = 0,
+    period_s: float = 0.0100003,
+    second: float = 1.0,
+) -> Floats:
     """bench-2-100hz: 2 Hz for 3 s, 100 Hz for 3 s, and so on."""
     low = Truth(level_v, 600, 0, 600, level_v * second)
-    high = Truth(level_v, width_us, 0, width_us, level_v * second)
+    high = Truth(level_v, width_us, gap_us, width_us, level_v * second)
     slow = [0.0105003 + k * 0.5 for k in range(6)] + [6.0105003 + k * 0.5 for k in range(6)]
     fast = [3.0105003 + k * period_s for k in range(int(2.995 / period_s))] + [
         9.0105003 + k * period_s for k in range(40)
@@ -110,6 +117,7 @@ def test_the_papers_say_what_was_measured_by_whom_and_with_what_as_far_as_it_was
         ({"width_us": 250.0}, "width, mean"),
         ({"period_s": 0.0109}, "rate"),
         ({"second": 0.8}, "second phase, amplitude"),
+        ({"gap_us": 60.0}, "gap"),
     ],
 )
 def test_what_is_wrong_fails(changed: dict[str, float], figure: str, files: Path) -> None:

@@ -1,5 +1,6 @@
 """The simulator's record, NumPy's archives, sigrok's sessions and a maker's binary file."""
 
+import os
 import struct
 from pathlib import Path
 from zipfile import ZipFile
@@ -101,17 +102,25 @@ def keysight_bin(path: Path) -> None:
     path.write_bytes(b"AG10" + struct.pack("<ii", 12 + len(body), 1) + body)
 
 
+def is_open(path: Path) -> bool:
+    """Whether this process has it open, where that can be seen."""
+    seen = Path("/proc/self/fd")
+    return seen.is_dir() and str(path) in {os.path.realpath(each) for each in seen.iterdir()}
+
+
 def test_a_makers_binary_file(tmp_path: Path) -> None:
     pytest.importorskip("RigolWFM", reason="RigolWFM is not installed: no maker's binary file can be read")
     path = tmp_path / "c.bin"
     keysight_bin(path)
     opened = open_capture(path)
+    assert not is_open(path), "the library leaves its file open"
     assert opened.form == "binary file, by RigolWFM"
     assert opened.rate_hz == pytest.approx(RATE_HZ)
     np.testing.assert_allclose(samples(path)[0], VOLTS, atol=1e-6)
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(InputInvalid, match="RigolWFM knows"):
         open_capture(path)
+    assert not is_open(path)
 
 
 def test_what_is_declared() -> None:

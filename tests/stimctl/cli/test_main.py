@@ -267,3 +267,12 @@ def test_the_plugins_found_are_those_of_the_standard_library() -> None:
     from importlib.metadata import entry_points
 
     assert plugins.find() == {entry.name: entry.value for entry in entry_points(group=plugins.GROUP)}
+
+
+@pytest.mark.parametrize(("written", "meant"), [("profiles", "profile"), ("runn", "run"), ("swep", None)])
+def test_a_command_that_there_is_not_names_the_one_that_may_be_meant(written: str, meant: str | None) -> None:
+    result = CliRunner().invoke(main, [written, "--port", "sim://"])
+    assert result.exit_code == codes.USAGE
+    assert f"No such command '{written}'." in result.output
+    assert ("Did you mean" in result.output) is (meant is not None)
+    assert meant is None or f"Did you mean '{meant}'?" in result.output

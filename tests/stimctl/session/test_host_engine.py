@@ -8,11 +8,12 @@ from stimctl.errors import LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
-from stimctl.session.preparation import CHECK_SLACK_US, CHECK_US
+from stimctl.session.preparation import CHECK_SLACK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
 from stimctl.stimulators.base import EntryNoted, Identity, StimulatorFailed
 from stimctl.stimulators.native import STOP_FRAME
+from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, Purpose
 from tests.stimctl.session.host_alone import ARMED_US, BY_LEASE, Bad, engine, look
@@ -267,6 +268,19 @@ def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late
     assert [alarm.text for alarm in turn.events] == ["this program stood still for 0.3 s"] * told
     assert [alarm.priority for alarm in turn.events] == [Priority.LOW] * told
     assert made.state is State.TESTED
+
+
+@pytest.mark.parametrize(("stops", "told"), [(True, ["this program stood still for 0.7 s"]), (False, [])])
+def test_who_sleeps_in_a_stop_is_told_so_and_who_has_nothing_to_keep_alive_is_not(stops: bool, told: list[str]) -> None:
+    made, due = engine()
+    made._context.times.alive_due_us = None
+    due.heard_us = made._deadline_us = made._turned_us = 10 * S
+    if stops:
+        made.step(10 * S, command=[AskStop()])
+        made.step(10 * S)
+    made._deadline_us = 10 * S
+    turn = made.step(10 * S + 700_000)
+    assert [alarm.text for alarm in turn.events if hasattr(alarm, "priority")] == told
 
 
 def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer_by() -> None:

@@ -1,5 +1,8 @@
 """What comes late, and in one piece, to whom no fault is laid: a line that holds back, a program that stands still."""
 
+from collections.abc import Callable
+from typing import cast
+
 import pytest
 
 from firmware_sim.factory import DeviceSpec
@@ -8,7 +11,9 @@ from firmware_sim.stimjim import DIALECTS
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.states import End
+from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.stimulators.stop import StopSequence
 from tests.stimctl.session.world import Delayed, Line, StandsStill, prescription
 from tests.stimctl.stimulators.bench import Bench, S
 from tests.stimctl.stimulators.contract import TOLD, hold, proceed
@@ -80,3 +85,51 @@ def test_a_lease_may_be_over_before_its_trigger_would_have_been_answered() -> No
         assert report.end is End.TIMER, report.end_text
         short += any(body["ordered"] < 8 for body in bench.log.of("lease"))
     assert short == 2
+
+
+class SleepsInStops(Line):
+    """This program stands still for 12 s behind each stop's first bytes; what comes meanwhile is lost, or waits."""
+
+    def __init__(self, port: Port, *, loses: bool) -> None:
+        super().__init__(port)
+        self._loses = loses
+        self.stops: list[StopSequence] = []
+        self._slept = 0
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self._slept < len(self.stops):
+            self._slept += 1
+            came, until_us = b"", self.now_us() + 12 * S
+            while self.now_us() < until_us:
+                came += self.inner.wait(until_us)
+            return b"" if self._loses else came
+        return self.inner.wait(deadline_us)
+
+
+@pytest.mark.parametrize(
+    ("which", "choice"),
+    [(DeviceSpec(), DeviceChoice()), *JIMS, *PALS],
+    ids=["native", *NAMES],
+)
+def test_who_stands_still_in_a_stop_has_not_waited_for_zero(
+    which: DeviceSpec, choice: DeviceChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither in the stop that is tried before the start, nor in the last one; and it is told when zero came.
+
+    A PulsePal's answers cannot be told apart: one that is lost ends the session.
+    """
+    loses = (which, choice) not in PALS
+    bench = Bench(which, choice, prescription(seconds=5), line=lambda port: SleepsInStops(port, loses=loses))
+    stops, begin = cast(SleepsInStops, bench.port).stops, StopSequence.__init__
+
+    def noted(self: StopSequence, send: Callable[[int], None], now_us: int) -> None:
+        begin(self, send, now_us)
+        stops.append(self)
+
+    monkeypatch.setattr(StopSequence, "__init__", noted)
+    report = bench.run()
+    assert report.end is End.TIMER, (report.end, report.end_text)
+    assert [alarm for alarm in report.alarms if PULL_THE_LEADS in alarm.action] == []
+    assert report.zero_confirmed_us is not None
+    assert report.zero_confirmed_us >= 12 * S
+    assert len(stops) >= 2

@@ -35,11 +35,29 @@ def test_a_late_turn_sends_once_and_counts_from_then() -> None:
 def test_it_is_overdue_after_100_ms_once_and_goes_on() -> None:
     sent: list[int] = []
     stop = StopSequence(sent.append, BEGAN_US)
-    assert stop.advance(BEGAN_US + 100 * MS - 1) == []
+    for after_us in (40 * MS, 80 * MS, 100 * MS - 1):  # each a whole try late, and not more
+        assert stop.advance(BEGAN_US + after_us) == []
     assert stop.advance(BEGAN_US + 100 * MS) == [ZeroOverdue(100 * MS)]
     later_us = BEGAN_US + 100 * MS + limits.STOP_RESEND_US
     assert stop.advance(later_us) == []
     assert sent[-1] == later_us
+
+
+def test_what_this_program_slept_through_is_no_silence_of_the_devices() -> None:
+    stop = StopSequence(lambda _now_us: None, BEGAN_US)
+    awake_us = BEGAN_US + 12_000 * MS
+    assert stop.advance(awake_us) == []
+    for after_us in (20 * MS, 40 * MS, 60 * MS, 80 * MS - 1):
+        assert stop.advance(awake_us + after_us) == []
+    assert stop.advance(awake_us + 80 * MS) == [ZeroOverdue(12_080 * MS)]
+
+
+@pytest.mark.parametrize("turn_ms", [5, 19, 25, 39, 41, 60, 150])
+def test_a_program_that_is_late_at_every_turn_tells_all_the_same(turn_ms: int) -> None:
+    stop = StopSequence(lambda _now_us: None, BEGAN_US)
+    told = [turn for turn in range(1, 60) if stop.advance(BEGAN_US + turn * turn_ms * MS)]
+    assert len(told) == 1
+    assert told[0] <= max(6, -(-100 // turn_ms) + 1)
 
 
 def test_what_is_confirmed_tells_when_it_was_answered_and_when_it_was_zero() -> None:

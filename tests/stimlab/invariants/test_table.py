@@ -152,6 +152,16 @@ def test_a_ramp_that_is_too_steep_without_a_step_fires(good: Evidence) -> None:
     assert [text for text, _ in currents.ramp(evidence)] == ["channel 1 rose faster than 2.0 mA in 5 s"]
 
 
+@pytest.mark.parametrize(("after_us", "slept_us", "fires"), [
+    (100_000, 0, False), (100_001, 0, True), (350_000, 250_000, False), (350_001, 250_000, True),
+])  # fmt: skip
+def test_a_late_zero_without_an_alarm_fires_by_the_time_in_which_the_host_ran(
+    after_us: int, slept_us: int, fires: bool, good: Evidence
+) -> None:
+    evidence = replace(told(good, zero_confirmed_us=after_us), slept_us=slept_us)
+    assert bool(list(reports.alarm(evidence))) is fires
+
+
 def test_a_hang_fires(good: Evidence) -> None:
     assert any("lasted" in text for text, _ in reports.ends(replace(good, over_us=4_000 * S)))
 
