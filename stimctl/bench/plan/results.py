@@ -85,14 +85,14 @@ class PlanResults:
             self._file.close()
         self._lock.release()
 
-    def _check_capture(self, kept: dict[str, str] | None) -> None:
+    def _check_capture(self, capture: dict[str, str] | None) -> None:
         """A figure stands on the file that it was measured in, or is none."""
-        if kept is None:
+        if capture is None:
             return
-        path = self.folder / kept["file"]
+        path = self.folder / capture["file"]
         try:
             with path.open("rb") as stream:
-                same = file_digest(stream, "sha256").hexdigest() == kept["sha256"]
+                same = file_digest(stream, "sha256").hexdigest() == capture["sha256"]
         except OSError as fault:
             raise Misuse(f"{path} cannot be read: {fault.strerror or fault}; put it back, or {_NEW}") from None
         if not same:

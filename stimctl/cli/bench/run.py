@@ -86,8 +86,7 @@ def run(
                 {"session": document, "steady": [each._asdict() for each in found], "pulses": _pulses(prescription)}
             )
         else:
-            figures = _figures(found, None if unwritten else telemetry)
-            click.echo(f"{summary_text(prescription, report, kept)}\n\n{figures}")
+            click.echo(f"{summary_text(prescription, report, kept)}\n\n{_figures(found, telemetry, unwritten)}")
     sys.exit(driver.exit_code(report, recorded=tell_of(unwritten)))
 
 
@@ -95,9 +94,9 @@ def _pulses(prescription: Any) -> list[dict[str, int]]:
     return [{"period_us": each.period_us, "width_us": each.width_us} for each in prescription.program.segments]
 
 
-def _figures(found: list[SteadyFigures], telemetry: Path | None) -> str:
+def _figures(found: list[SteadyFigures], telemetry: Path | None, unwritten: str | None) -> str:
     text = f"At the highest amplitude that was read, by the device's own measurement:\n{steady_table(found)}"
-    return text if telemetry is None else f"{text}\n\ntelemetry  {telemetry}"
+    return text if telemetry is None or unwritten else f"{text}\n\ntelemetry  {telemetry}"
 
 
 def keep_telemetry(file: Path | None, readings: ReadingLog) -> str | None:
