@@ -6,7 +6,6 @@ They know neither the checks nor the device, so that whoever talks to a device c
 from dataclasses import dataclass
 from typing import Literal
 
-from stimctl.label import Label
 from stimctl.wire.codec import Firmware, Maker, Ranges, Welcome
 
 FixtureAction = Literal["power", "load"]
@@ -69,4 +68,6 @@ class DutIdentity:
 
 
 def _text(padded: bytes) -> str:
-    return Label.of_device(padded.rstrip(b"\x00").decode("ascii", "replace"))
+    """A "?" for what may be an order to a terminal. The whole name is in the traffic."""
+    text = padded.rstrip(b"\x00").decode("ascii", "replace")
+    return "".join(one if one.isprintable() else "?" for one in text)
