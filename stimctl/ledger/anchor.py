@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from stimctl.errors import LogFault
+from stimctl.errors import LogFault, Misuse
 from stimctl.forking import tell_of_forks
 from stimctl.ledger.chain import GENESIS
 from stimctl.ledger.files import LedgerBusy
@@ -132,6 +132,8 @@ class Anchor:
 
     def acquire(self, timeout_s: float) -> None:
         """As `locked`."""
+        if self._descriptor < 0:
+            raise Misuse(f"the ledger of {self.path} was closed here, or opened before a fork: open another `Ledger`")
         if not _take(self._descriptor, self.path, timeout_s, shared=False):
             raise LedgerBusy(f"the ledger's lock {self.path}: another program keeps it")
 

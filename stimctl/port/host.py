@@ -19,6 +19,7 @@ from stimctl.port.sending import not_sent, send_soon
 
 _CHUNK = 4_096
 _SELECT_KNOWS = 1_024  # descriptors, from 0
+UNREAD_BOUND = 1 << 16  # bytes that pyserial keeps at most of what nobody has read yet: seconds of a line [choice]
 _IAC = b"\xff"  # what telnet's commands begin with; as data it is sent twice
 
 
@@ -189,7 +190,11 @@ class SlicedPort(_HostPort):
 
 
 class TelnetPort(SlicedPort):
-    """A port at `rfc2217://`. pyserial reads it; it is written here, since pyserial's write waits for seconds."""
+    """A port at `rfc2217://`. pyserial reads it; it is written here, since pyserial's write waits for seconds.
+
+    Its reading thread takes what comes faster than byte after byte is read from it: with a bound it has to wait,
+    and so has a far end that floods the line.
+    """
 
     def __init__(self, url: str, line: Any) -> None:
         super().__init__(url, line)
@@ -197,6 +202,13 @@ class TelnetPort(SlicedPort):
         self._sender: socket.socket = line._socket.dup()
         self._sender.setblocking(False)
         self._half_sent = b""
+        self._unread: queue.Queue[bytes | None] = line._read_buffer
+        self._bound_unread(UNREAD_BOUND)
+
+    def _bound_unread(self, at_most: int) -> None:
+        with self._unread.mutex:
+            self._unread.maxsize = at_most
+            self._unread.not_full.notify_all()
 
     def write(self, data: bytes) -> None:
         if not self._turn.acquire(timeout=ROOM_S):
@@ -220,10 +232,12 @@ class TelnetPort(SlicedPort):
         self._half_sent = b""
 
     def close(self) -> None:
+        self._bound_unread(sys.maxsize)  # or the thread waits for ever, and the close for it
         self._sender.close()
         super().close()
 
     def let_go_in_fork(self) -> None:
         super().let_go_in_fork()
+        self._unread = queue.Queue()  # the reading thread may have had the other's lock as the process forked
         if self._sender.fileno() >= 0:
             dead_end(self._sender.fileno())

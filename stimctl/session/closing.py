@@ -27,7 +27,7 @@ class Closing:
         self._context = context
         self._session_id = session_id
         self._records: base.SessionCounts | None = None
-        self._stop_us: int | None = None  # when the device was told to stop
+        self._since_us: int | None = None  # of the wait for zero, then for counts, then for the acknowledgement
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
         self._waits_for_log = False
@@ -36,11 +36,13 @@ class Closing:
     @property
     def may_cut(self) -> bool:
         """Whether there is something to stop that is not being stopped."""
-        return self._stop_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
+        return (
+            self._since_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
+        )
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
-        self._stop_us = now_us
+        self._since_us = now_us
         self._context.stimulator.stop(now_us)
 
     def stop(self, now_us: int, end: End, text: str) -> None:
@@ -64,6 +66,7 @@ class Closing:
         context = self._context
         context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self.zero = event
+        self._since_us = now_us
         context.answered(event.device_time_us)
         if self.report is not None:
             # It came after the last entry: the counts are fetched at the next connection.
@@ -90,7 +93,7 @@ class Closing:
         if self.zero is None or self.line_gone:
             return
         self.zero = None
-        self._stop_us = now_us
+        self._since_us = now_us
         context.pending = None
         context.stimulator.stop(now_us)
 
@@ -115,8 +118,10 @@ class Closing:
 
     def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
-        if self._stop_us is not None:
-            self._stop_us = min(self._stop_us + late_us, now_us)  # one that was sent as it awoke was not slept through
+        if self._since_us is not None:
+            self._since_us = min(
+                self._since_us + late_us, now_us
+            )  # one that was sent as it awoke was not slept through
 
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
@@ -136,10 +141,10 @@ class Closing:
         """When `watch_time` has something to do: not while the log is waited for, which has a limit of its own."""
         if self._waits_for_log:
             return NEVER_US
-        assert self._stop_us is not None, "without a line nothing but the log is waited for"
+        assert self._since_us is not None, "without a line nothing but the log is waited for"
         if self.zero is None:
-            return self._stop_us + (GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US)
-        return self._stop_us + self.zero.after_us + GIVE_UP_RECORDS_US
+            return self._since_us + (GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US)
+        return self._since_us + GIVE_UP_RECORDS_US
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
@@ -150,6 +155,8 @@ class Closing:
         device, armed = context.device, context.times.armed_us is not None or self._arming
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
+        for result in () if self._records is None else self._records.broken_off:
+            context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
         if armed and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
@@ -161,7 +168,7 @@ class Closing:
             end_text=context.ending.text,
             simulator=device.identity.simulator if device.identity else None,
             zero_confirmed_us=None if zero is None else zero.after_us,
-            zero_measured=zero is not None and zero.measured,
+            zero_measured=None if zero is None else zero.measured,
             alarms=tuple(context.alarms),
             armed=armed,
             frames=stimulator.frames,
@@ -190,8 +197,7 @@ class Closing:
             self._end(now_us)
             return
         self._context.begin(Task.ACKNOWLEDGING, now_us)
-        assert self.zero is not None
-        self._stop_us = now_us - self.zero.after_us
+        self._since_us = now_us
         self._context.stimulator.acknowledge(self._context.device.session_number, now_us)
 
     def log_failed(self, text: str, now_us: int) -> None:
@@ -214,7 +220,8 @@ class Closing:
         context.pending = None
         assert self.report is not None
         # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
-        zero_us = self.report.zero_confirmed_us if self.zero else None
-        self.report = replace(self.report, alarms=tuple(context.alarms), zero_confirmed_us=zero_us)
+        self.report = replace(self.report, alarms=tuple(context.alarms))
+        if self.zero is None:
+            self.report = replace(self.report, zero_confirmed_us=None, zero_measured=None)
         context.enter(Trigger.CLOSED, now_us)
         context.want = SessionOver()

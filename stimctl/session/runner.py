@@ -11,9 +11,10 @@ from contextlib import suppress
 from typing import Any
 
 from stimctl import limits
-from stimctl.errors import LineFault, LineLost, LogFault, Suspended
+from stimctl.errors import LineLost, LogFault, Suspended
 from stimctl.port import SLICE_S, Port
 from stimctl.session import commands as c
+from stimctl.session.command_writer import CommandWriter
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
@@ -65,7 +66,7 @@ class Runner:
         # What the loop itself has to say at the next step, and until when it waits for the log.
         self._facts: list[c.Fact] = []
         self._durable_by_us: int | None = None
-        self._line_gone = False
+        self._writer = CommandWriter(self._port.write, engine.stimulator.cut_command)
         self._data = b""
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
@@ -119,9 +120,13 @@ class Runner:
             if step.wants is not None:
                 self._fulfil(step.wants)
         wait_until_us, port, came_us = step.deadline_us, self._port, None
+        if self._writer.owed:
+            if not step.output:
+                self._send(b"")
+            wait_until_us = min(wait_until_us, now_us + limits.STOP_RESEND_US)
         if self._durable_by_us is not None:
             self._ask_durable(now_us >= self._durable_by_us)
-            wait_until_us = min(wait_until_us, now_us + POLL_US)
+            wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
         if not self._facts and not self._over:
             if self._script:
                 wait_until_us = min(wait_until_us, self._script[0][0])
@@ -173,22 +178,14 @@ class Runner:
         return command
 
     def _send(self, output: bytes) -> None:
-        """Hand it to the line. What could not be sent is sent anew by whoever wanted it; the read side says whether
-        anybody is there."""
-        if self._line_gone:
-            return
-        try:
-            self._port.write(output)
-        except LineFault:
-            return
-        if self._engine.stimulator.hears_writes:
+        if self._writer.send(output) and output and self._engine.stimulator.hears_writes:
             self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:
         if isinstance(why, Suspended):
             self._facts.append(c.HostTrouble(End.SUSPENDED, str(why)))
         else:
-            self._line_gone = True
+            self._writer.line_gone = True
             self._take_note(self._port.now_us(), LOST, {})
             self._facts.append(c.LineGone(why))
 
@@ -208,7 +205,7 @@ class Runner:
 
         On a virtual clock, and where the line is gone, waiting delays nobody.
         """
-        waits = self._port.virtual or self._line_gone
+        waits = self._port.virtual or self._writer.line_gone
         try:
             self._log.drain(DURABLE_US / 1e6 if waits else 0)
         except LogFault as not_yet:

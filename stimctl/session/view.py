@@ -97,7 +97,7 @@ class SessionReport:
     held_us: int
     alarms: tuple[Alarm, ...]
     kept: Mapping[str, Any] | None = None
-    zero_measured: bool = True
+    zero_measured: bool | None = None
     armed: bool = True
     # By channel: the last target that was commanded, and the largest amplitude of any pulse on the way to it.
     targets_ua: Mapping[int, int] = field(default_factory=dict)

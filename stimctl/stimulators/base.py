@@ -147,13 +147,14 @@ class SessionCounts(NamedTuple):
     """The device's counts and measurements in its newest session, per channel.
 
     `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
-    device reported what flowed.
+    device reported what flowed. `broken_off` is what an impedance check gave that did not come to its end.
     """
 
     record: SessionRecord
     counters: tuple[Counters, ...]
     measured: tuple[Measured, ...]
     kept: FigureOrigins | None = None
+    broken_off: tuple[Impedance, ...] = ()
 
 
 class OrderedDose(NamedTuple):
@@ -277,6 +278,10 @@ class Stimulator(SansIO, Protocol):
 
     @property
     def damaged_frames(self) -> int: ...
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
+        """Of `data`, whole commands of which `sent` bytes went: what went of the one that this ends in the middle of,
+        and what has to follow before anything else. Both are empty where the device tells its commands apart itself."""
+
     def connect(self, now_us: int) -> None: ...
     def load(self, program: Program, now_us: int) -> None: ...
     def self_test(self, now_us: int) -> None: ...

@@ -27,7 +27,7 @@ from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, Exchange, PendingC
 from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.stop import StopSequence
 from stimctl.stimulators.targets import Targets
-from stimctl.waveform import Program
+from stimctl.waveform import CHECK_US, Program
 from stimctl.wire import codec as m
 from stimctl.wire.codec import Channel, Event, Status, Stopped, message_in, sequence_in
 from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
@@ -68,6 +68,10 @@ def program_digest(program: Program) -> bytes:
     return hashlib.sha256(m.digest_bytes(head, segments)).digest()
 
 
+def _impedance_of(channel: int) -> tuple[Any, type[Any], int]:
+    return m.ReadImpedance(channel), m.Impedance, 1
+
+
 def channel_mask(channels: Iterable[int]) -> int:
     """Channel numbers as wire bits."""
     return sum(1 << (channel - 1) for channel in channels)
@@ -98,6 +102,7 @@ class NativeAdapter:
         # Channels whose impedance check is under way, and the device's time from which on a status can say that it is.
         self._checking: tuple[int, ...] = ()
         self._check_began_us = 0
+        self._unread: tuple[int, ...] = ()  # channels of a check that was ordered and whose results have not come
         self._stop: StopSequence | None = None
         # By number: what was in flight as a stop came.
         self._before_stop: dict[int, PendingCommand] = {}
@@ -116,6 +121,9 @@ class NativeAdapter:
     @property
     def damaged_frames(self) -> int:
         return self._splitter.damaged
+
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:  # noqa: ARG002
+        return b"", b""  # a frame has a mark at its end
 
     def connect(self, now_us: int) -> None:
         self._exchange.put_first(DELIMITER)  # what was on the line before ends here
@@ -163,6 +171,8 @@ class NativeAdapter:
                 self._checking, self._check_began_us = self.targets.channels, device_time_us
             return answers
 
+        if not targets:
+            self._unread, self._check_began_us = self.targets.channels, 0
         self._ask([(m.Start(self._nonce, *wanted), m.Started, 0)], done, now_us)
 
     def keep_alive(self, now_us: int) -> None:
@@ -177,11 +187,14 @@ class NativeAdapter:
         self._exchange.urge(hold, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
-        def done(answers: list[Any]) -> list[Any]:
-            *told, record = answers
-            return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]))]
+        unread = len(self._unread)
 
-        commands: list[tuple[Any, type[Any], int]] = []
+        def done(answers: list[Any]) -> list[Any]:
+            broken_off = tuple(each for each in answers[:unread] if each.pulses)
+            *told, record = answers[unread:]
+            return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]), broken_off=broken_off)]
+
+        commands: list[tuple[Any, type[Any], int]] = [_impedance_of(channel) for channel in self._unread]
         for channel in channels:
             commands += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
         self._ask([*commands, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
@@ -312,13 +325,21 @@ class NativeAdapter:
         channels, self._checking = self._checking, ()
         if status.state == DeviceState.ENDED:
             return
-        commands = [(m.ReadImpedance(channel), m.Impedance, 1) for channel in channels]
-        self._ask(commands, lambda answers: [ContactChecked(tuple(answers))], now_us)
+
+        def done(answers: list[Any]) -> list[Any]:
+            self._unread = ()
+            return [ContactChecked(tuple(answers))]
+
+        self._ask(map(_impedance_of, channels), done, now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
         if self._stop is None:
             return []
         self._stop.answered(now_us)
+        if self._check_began_us:
+            # Of a channel whose turn did not come, the device still has what an earlier check found.
+            turns = -((self._check_began_us - answer.device_time_us) // CHECK_US)
+            self._unread = self._unread[: max(0, turns)]
         # What the device calls zero has to be one by the driver's own limit too, and none may flow in its state.
         if not answer.zero or answer.measured_ua >= limits.ZERO_UA or answer.state in GIVES_OUTPUT:
             return []

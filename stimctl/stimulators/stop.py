@@ -2,7 +2,7 @@
 
 It is overdue after 100 ms, which is an alarm, and goes on: for 60 s, or until the line's read side says that nobody
 is there any more (whoever runs the line then sends nothing). Where this program left out a whole try, it stood still:
-that is no silence of the device's, and does not count.
+that is no silence of the device's, and the longest such time does not count. Who is late time and again tells all the same.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class StopSequence:
         if now_us >= self._due_us:
             late_us = now_us - self._due_us
             if late_us > limits.STOP_RESEND_US:
-                self._slept_us += late_us
+                self._slept_us = max(self._slept_us, late_us)
             self._due_us = now_us + limits.STOP_RESEND_US
             self._send(now_us)
         after_us = now_us - self.began_us

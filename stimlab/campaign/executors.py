@@ -1,7 +1,7 @@
 """Runs the chunks of a campaign in this process, in processes of this machine, or on a Dask cluster.
 
 Each way is an iterator of what came of each chunk, in whatever order it is done. Closing it, which Ctrl-C does
-too, takes back what was not begun, and of each chunk that was begun waits for the session that is played just then.
+too, takes back what was not begun; here, the session that each chunk plays just then is waited for.
 """
 
 import hashlib
@@ -54,6 +54,7 @@ def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[F
                 interrupt.look()
                 yield from (future.result() for future in done)
         except BrokenProcessPool:
+            interrupt.look()  # SIGTERM to a whole group of processes ends the workers at once
             raise Misuse("a worker process died; run the campaign with --jobs 1 to see of what") from None
         finally:
             over.set()
@@ -100,9 +101,10 @@ _over: list[Callable[[], bool]] = []  # of a worker: whether its campaign is ove
 
 
 def _begin_worker(over: Any) -> None:
-    # Ctrl-C reaches every process of a terminal; the first one ends the others, in order.
+    # Ctrl-C reaches every process of a terminal; the first one ends the others, in order. By SIGTERM a pool ends the
+    # rest of its workers where one has died.
     for each in _SIGNALS:
-        signal.signal(each, signal.SIG_IGN)
+        signal.signal(each, signal.SIG_DFL if each == signal.SIGTERM else signal.SIG_IGN)
     _over[:] = [over.is_set]
     Thread(target=_end_with_parent, daemon=True).start()
 

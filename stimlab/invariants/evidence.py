@@ -231,15 +231,17 @@ def evidence_of(played: "PlayedSession") -> Evidence:
 
 
 def _slept_us(played: "PlayedSession") -> int:
-    slept_us = 0
+    report, began_us, slept_us = played.report, played.stopping_us, 0
+    if report is None or report.zero_confirmed_us is None or began_us is None:
+        return 0
+    zero_us = began_us + report.zero_confirmed_us
     for index, at_us in played.fired_us.items():
         fault, for_us = played.scenario.faults[index], 0
         if fault.kind == "host.stall":
             for_us = fault.for_us or 0
         elif fault.kind == "host.clock_jump":
             for_us = max(0, CATALOGUE[fault.kind].number(fault, "by_us"))
-        if played.stopping_us is not None and at_us + for_us >= played.stopping_us:
-            slept_us += for_us
+        slept_us += max(0, min(at_us + for_us, zero_us) - max(at_us, began_us))
     return slept_us
 
 

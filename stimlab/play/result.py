@@ -190,4 +190,4 @@ def _not_refused(words: str, host: HostResult, flowed: bool) -> Iterator[str]:
 
 
 def _confirmed(report: SessionReport | None) -> bool:
-    return report is not None and report.zero_confirmed_us is not None and report.zero_measured
+    return report is not None and report.zero_confirmed_us is not None and report.zero_measured is True

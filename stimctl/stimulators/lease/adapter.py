@@ -58,6 +58,9 @@ class LeaseAdapter:
         self._tick_us: int | None = None
         self.heard_us = 0
 
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
+        return self._dialect.command_gate.cut_command(data, sent)
+
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)
 
@@ -126,7 +129,7 @@ class LeaseAdapter:
 
     def stop(self, now_us: int) -> None:
         self._out_of_turn.clear()
-        self._check = self._resting = None
+        self._resting = None
         self._scheduler.begin_cut(CutReason.STOP, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
@@ -230,11 +233,14 @@ class LeaseAdapter:
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
                 return self._tripped(found, now_us)
             if self._check is not None:
-                self._check.over(lease, done)
                 return self._check_next(self._check, now_us)
         if self._at.expired(now_us) is not None or self._at.state not in STIMULATING:
             return []
         return self._scheduler.go_on(now_us)
+
+    def tested(self, lease: Lease, pulses: int, done: LeaseDone | None) -> None:
+        assert self._check is not None, "a lease without a plan is an impedance check's"
+        self._check.over(lease, pulses, done)
 
     def _tripped(self, found: report_checks.ReadingTrip, now_us: int) -> list[Any]:
         at, (channel, reason, flag, value) = self._at, found
@@ -289,7 +295,6 @@ class LeaseAdapter:
 
     def _end(self, reason: EndReason, now_us: int) -> list[Any]:
         self._at.end(reason)
-        self._check = None
         if self._scheduler.cut is None or self._scheduler.cut.why.value.waits:
             self._scheduler.begin_cut(CutReason.END, now_us)
         return self._telemetry(now_us)
@@ -340,6 +345,7 @@ class LeaseAdapter:
             tally.figure_origins(self._dialect.pulse_source, reports_ends=self._dialect.tells_ends)._replace(
                 unsure_pc=self._unsure_pc()
             ),
+            () if self._check is None else tuple(each for each in self._check.results if each.pulses),
         )
 
     def _unsure_pc(self) -> dict[int, int]:

@@ -4,6 +4,7 @@ It keeps no session: it knows the train that runs and what it has asked. All its
 that knows what they mean (see `command_gate`). Its events are those below, `DeviceIdentified` and `StimulatorFailed`.
 """
 
+from collections import deque
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -12,16 +13,18 @@ from stimctl.stimulators.lease.gate import Gate
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
+_REMEMBERED = 64  # answers, of some twenty leases or more: a line that was slow once is not slow for ever [choice]
+
 
 class ReplyTimes:
     """When an answer is late: so long after what asks for it was written, and until then after it was ordered.
 
-    `took_us` is how long the last one took from what was written last.
+    Each one's time counts from what was written last.
     """
 
     def __init__(self) -> None:
         self.due_us: int | None = None
-        self.took_us = 0
+        self._took_us = deque([0], _REMEMBERED)
         self._unwritten_us: int | None = None
         self._written_us = 0
 
@@ -37,8 +40,13 @@ class ReplyTimes:
 
     def came(self, now_us: int) -> None:
         """It is here."""
-        self.took_us = now_us - self._written_us
+        self._took_us.append(now_us - self._written_us)
         self.forget()
+
+    @property
+    def slowest_us(self) -> int:
+        """How long the slowest of the last answers took: what was written so long ago has surely been heard."""
+        return max(self._took_us)
 
     def stood_still(self, late_us: int) -> None:
         self._written_us += late_us
@@ -134,7 +142,8 @@ class LeaseDevice(SansIO, Protocol):
 
     `measures` says that it reports the current that flowed; `pulse_source` in words what its pulse counts rest on;
     `stops_mid_pulse` that a stop may cut a pulse in half, so that a cut which can wait is sent between two pulses;
-    `prepares_ahead` that the next lease can be prepared while one runs.
+    `prepares_ahead` that the next lease can be prepared while one runs; `asks_to_prepare` how many answers a
+    preparation waits for at most, one after the other.
 
     `connect` identifies, then makes harmless whatever the device could play, and ends in `DeviceIdentified`; `rest`
     does the latter again and ends in `AtRest`. `prepare` puts a lease into the device without starting it and ends in
@@ -147,6 +156,7 @@ class LeaseDevice(SansIO, Protocol):
     self_test_note: str
     stops_mid_pulse: bool
     prepares_ahead: bool
+    asks_to_prepare: int = 1
     command_gate: Gate
     _answer: ReplyTimes
 

@@ -73,6 +73,10 @@ class Gate:
         taken, self._out = self._out, []
         return b"".join(taken)
 
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:  # noqa: ARG002
+        """As a `Stimulator`'s. Nothing: a line of text has an end, and what a stop makes of half a line is harmless."""
+        return b"", b""
+
     def forget_unsent(self) -> None:
         """A stop overtakes what was about to be sent."""
         self._out.clear()

@@ -25,7 +25,10 @@ OPEN_PERCENT = 80  # measured under 0.8 of what was set: an open electrode
 
 
 class ContactCheck:
-    """The check before a start, one channel after the other; `armed_from` is the state that it goes back to."""
+    """The check before a start, one channel after the other; `armed_from` is the state that it goes back to.
+
+    `results` stand here as its leases are over, one that was cut among them.
+    """
 
     def __init__(self, channels: tuple[int, ...], armed_from: DeviceState) -> None:
         self.armed_from = armed_from
@@ -44,11 +47,13 @@ class ContactCheck:
         level = LeaseLevel(left[0], limits.RAISE_STEP_UA, 0)
         return Lease(0, CHECK_SHAPE, (level,), CHECK_PULSES, 0, CHECK_US)
 
-    def over(self, lease: Lease, done: LeaseDone) -> None:
+    def over(self, lease: Lease, pulses: int, done: LeaseDone | None) -> None:
+        """A channel's lease is over, or was cut after so many pulses at most."""
         ((channel, amplitude_ua, _delay),) = lease.levels
-        mean_ua = abs((done.phases_ua(channel) or (0, 0))[0])
-        charge_pc = CHECK_PULSES * lease.shape.charge_pc(amplitude_ua)
-        self.results.append(Impedance(channel, 0, CHECK_PULSES, amplitude_ua, mean_ua, charge_pc, NO_DEVICE_TIME_US))
+        phases_ua = None if done is None else done.phases_ua(channel)
+        mean_ua = abs((phases_ua or (0, 0))[0])
+        charge_pc = pulses * lease.shape.charge_pc(amplitude_ua)
+        self.results.append(Impedance(channel, 0, pulses, amplitude_ua, mean_ua, charge_pc, NO_DEVICE_TIME_US))
 
 
 class ReadingTrip(NamedTuple):

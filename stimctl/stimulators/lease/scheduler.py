@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from stimctl.entries import LeaseEnded
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import EntryNoted, Intruded, StimulatorFailed, earliest, failed
+from stimctl.stimulators.base import EntryNoted, Intruded, earliest, failed
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
 from stimctl.stimulators.lease.report_checks import contradicts_clock
@@ -27,13 +27,15 @@ LATE = "no answer from the device in time; what it plays ends with its lease, wi
 class LeaseObserver(Protocol):
     """The session around the leases: it is told of what happened, and returns the events that follow.
 
-    A silent lease is over without a `done`, a cut without a `measured_ua` where zero is only acknowledged.
+    A silent lease is over without a `done`, a cut without a `measured_ua` where zero is only acknowledged. `tested`
+    tells how many pulses a lease without a plan gave at most, before anything else is told of it.
     """
 
     targets: Targets
 
     def began(self, now_us: int) -> list[Any]: ...
     def over(self, lease: Lease, done: d.LeaseDone | None, now_us: int) -> list[Any]: ...
+    def tested(self, lease: Lease, pulses: int, done: d.LeaseDone | None) -> None: ...
     def run_out(self, now_us: int) -> list[Any]: ...
     def was_cut(self, cut: LeaseCut, measured_ua: int | None, now_us: int) -> list[Any]: ...
     def rested(self, now_us: int) -> list[Any]: ...
@@ -101,7 +103,7 @@ class LeaseScheduler:
         """Put a lease into the device. Without a plan it is begun as soon as it stands there."""
         self._ahead, self._stands = lease, False
         if self._given is None:
-            self._answer.expect(ANSWER_US, now_us)
+            self._answer.expect(self._dialect.asks_to_prepare * ANSWER_US, now_us)
         return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
@@ -269,19 +271,18 @@ class LeaseScheduler:
         self._answer.forget()
         self._given = None
         early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
-        if self.plan is not None:
-            least, most = _pulse_bounds(ordered_lease, event, now_us, exact=early is None)
+        least, most = _pulse_bounds(ordered_lease, event, now_us, exact=early is None)
+        if self.plan is None:
+            self._holder.tested(lease, most, event)
+        else:
             if least == most:
                 self.tally.reported(lease, event)
             else:
                 self.tally.cut(lease, least, most)
             notes.append(_note(ordered_lease, least, most, event))
             self._pass_on(ordered_lease, lease.pulses, now_us)
-        return (
-            [*notes, StimulatorFailed(early)]
-            if early is not None
-            else [*notes, *self._holder.over(lease, event, now_us)]
-        )
+        after = self._holder.over(lease, event, now_us) if early is None else failed(early)
+        return [*notes, *after]
 
     def _pass_on(self, ordered_lease: _OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
@@ -324,19 +325,21 @@ class LeaseScheduler:
     def _settle(self, ordered_lease: _OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
         """Account for a lease that was cut: by the device's report where there is one, else by time."""
         lease = ordered_lease.lease
-        if self.plan is None:
-            self._given = None
-            return []
         if lease.silent:
             lasted_us = min(lease.lasts_us, max(0, cut.began_us - (ordered_lease.begun_us or cut.began_us)))
             self.tally.silent(lease, lasted_us)
             self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
             return []
-        # A beginning that the device did not tell of is no evidence.
-        begun_us = ordered_lease.begun_us if self._dialect.tells_ends else None
+        # A beginning that the device did not tell of is no evidence; nor is a standstill, perhaps a leap of the clock.
+        told_us = ordered_lease.begun_us if self._dialect.tells_ends else None
+        begun_us = None if told_us is None else told_us + ordered_lease.slept_us
         least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)
         # Each start that somebody else gave gave a pulse at once.
         most += ordered_lease.foreign_starts
+        if self.plan is None:
+            self._given = None
+            self._holder.tested(lease, most, done)
+            return []
         may_open = self._dialect.stops_mid_pulse and not cut.spared_pulses
         if done is not None and done.pulses is not None and not ordered_lease.foreign_starts:
             least = min(lease.pulses, done.pulses)

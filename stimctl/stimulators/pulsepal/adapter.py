@@ -42,6 +42,7 @@ class _Request(NamedTuple):
 _UNNOTICED = (
     "a click on its joystick ends what plays, and the next lease begins at its full amplitude: the dose is at most",
     "a trigger that another program sends starts the lease anew: nothing tells",
+    "a line that is lost in the middle of a command may leave its outputs driven, for ever: pull the leads",
 )
 
 
@@ -54,6 +55,7 @@ class PulsePalAdapter(d.LeaseDevice):
     stops_mid_pulse = True
     # A program that arrives while a train plays changes the train.
     prepares_ahead = False
+    asks_to_prepare = 3  # each answer has a time of its own beside
     pulse_source = "the host's count of leases that ran their time; the device reports nothing"
     self_test_note = "no self-test and no measurement on this device: every channel was programmed to rest"
 
@@ -161,14 +163,12 @@ class PulsePalAdapter(d.LeaseDevice):
         self._received = self._received[swallowed:]
 
     def advance(self, now_us: int) -> list[Any]:
-        # A trigger has no answer: that it was taken is only a claim, made when one would have come. By then a short
-        # lease may be over.
+        # A trigger has no answer: that it was taken is only a claim, made when a slow one would have come.
         events: list[Any] = []
-        is_over = self._over_us is not None and now_us >= self._over_us
-        if self._begun_us is not None and (is_over or now_us >= self._begun_us):
+        if self._begun_us is not None and now_us >= self._begun_us:
             self._begun_us = None
             events.append(d.LeaseBegun())
-        if is_over:
+        if self._over_us is not None and now_us >= self._over_us:
             self._over_us = None
             self.command_gate.over()
             events.append(d.LeaseDone(None))
@@ -191,8 +191,9 @@ class PulsePalAdapter(d.LeaseDevice):
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
         if self._lasts_us is not None:
-            self._over_us, self._lasts_us = now_us + self._lasts_us, None
-            self._begun_us = now_us + self._answer.took_us
+            # What comes before the train is over changes it; it began when its trigger came, however late that was.
+            self._begun_us = now_us + self._answer.slowest_us
+            self._over_us, self._lasts_us = self._begun_us + self._lasts_us, None
 
     def stood_still(self, late_us: int) -> None:
         super().stood_still(late_us)

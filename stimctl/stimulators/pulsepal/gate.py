@@ -106,6 +106,17 @@ class PulsePalGate(Gate):
     def is_stop(data: bytes) -> bool:
         return data[:2] == ABORT
 
+    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
+        """The rest of a program or a stop as it was; that of a trigger starts nothing any more."""
+        at = 0
+        while at < sent:
+            op = data[at + 1]
+            ends = at + 2 + (length(op, data[at + 2 :]) or 0)
+            if sent < ends:
+                return data[at:sent], data[sent : ends - 1] + (b"\0" if op == 77 else data[ends - 1 : ends])
+            at = ends
+        return b"", b""
+
     def send(self, data: bytes, now_us: int) -> None:
         """Let one or more whole commands pass at `now_us`, in one write. Raises `Unsafe`."""
         for op, payload in _commands(data):

@@ -339,3 +339,35 @@ def test_two_that_append_in_turns_keep_one_chain(tmp_path: Path) -> None:
         assert numbers == [1, 2, 3, 4, 5, 6, 7, 8]
         assert one.verify().ok
         assert other.verify().entries == 8
+
+
+def test_a_ledger_that_is_closed_says_so(ledger: Ledger) -> None:
+    ledger.close()
+    with pytest.raises(Misuse, match="open another `Ledger`"):
+        ledger.append("s-1", "note", 0, {"text": "later"})
+
+
+FORK = """
+import os, sys
+from pathlib import Path
+from stimctl.errors import Misuse
+from stimctl.ledger import Ledger
+
+ledger = Ledger(Path(sys.argv[1]))
+if os.fork() == 0:
+    try:
+        ledger.append("s-1", "note", 0, {"text": "of the child"})
+    except Misuse as refused:
+        print(refused, flush=True)
+    os._exit(0)
+os.wait()
+ledger.append("s-1", "note", 0, {"text": "of the parent"})
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a fork is a POSIX thing")
+def test_a_forked_child_is_told_that_the_ledger_is_the_parents(path: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", FORK, str(path)], capture_output=True, text=True, check=True)
+    assert "opened before a fork: open another `Ledger`" in ran.stdout
+    with Ledger(path) as ledger:
+        assert [entry.body["text"] for entry in ledger.entries("s-1")] == ["of the parent"]

@@ -1,6 +1,7 @@
 """From a URL to a port: what each scheme needs, and the sentence when it does not get it."""
 
 import os
+import queue
 import socket
 import threading
 import tty
@@ -14,6 +15,7 @@ import serial.rfc2217
 
 from stimctl.errors import LineLost, Misuse, NotSent
 from stimctl.port import RecordedPort, TelnetPort, open_port
+from stimctl.port.host import UNREAD_BOUND
 
 posix = pytest.mark.skipif(os.name != "posix", reason="a pty is a POSIX thing")
 
@@ -151,6 +153,30 @@ def test_rfc2217_carries_all_bytes_both_ways_and_tells_a_lost_line(listener: soc
     port.close()
 
 
+@pytest.mark.realtime
+@pytest.mark.parametrize("reads", [True, False], ids=["read to its end", "closed over it"])
+def test_a_far_end_that_floods_the_line_waits_until_it_is_read(
+    listener: socket.socket, far: FarEnd, reads: bool
+) -> None:
+    flood = bytes(range(256)) * (3 * UNREAD_BOUND // 256)
+    port = open_port(f"rfc2217://127.0.0.1:{listener.getsockname()[1]}")
+    assert isinstance(port, TelnetPort)
+    reader, floods = port._line._thread, threading.Thread(target=far.say, args=(flood,), daemon=True)
+    floods.start()
+    kept = -1
+    while kept < UNREAD_BOUND or kept != port._line.in_waiting:
+        kept = port._line.in_waiting
+        reader.join(0.05)
+    assert kept == UNREAD_BOUND
+    heard = b""
+    while reads and len(heard) < len(flood):
+        heard += port.wait(port.now_us() + 2_000_000)
+    assert heard == flood[: len(heard)]
+    port.close()
+    assert not reader.is_alive(), "the thread that reads still waits for room"
+    floods.join(5)
+
+
 class Narrow:
     """What a `TelnetPort` needs of pyserial's line: the near end of a socket that has little room."""
 
@@ -159,6 +185,7 @@ class Narrow:
         self._socket.settimeout(5)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
         self._write_lock = threading.Lock()
+        self._read_buffer: queue.Queue[bytes] = queue.Queue()
 
     def close(self) -> None:
         self._socket.close()

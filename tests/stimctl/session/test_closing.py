@@ -117,6 +117,14 @@ def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
     assert bench.closing.report is None
 
 
+def test_what_a_check_gave_that_was_broken_off_is_logged_before_the_end() -> None:
+    bench = Bench(State.CHECKING).stop().zero()
+    bench.closing.on_records(records()._replace(broken_off=(m.Impedance(1, 600, 4, 100, 99, 80_000, 7),)), STOP_US + 9)
+    (told,) = bench.log.of("impedance")
+    assert (told["channel"], told["pulses"], told["charge_pc"]) == (1, 4, 80_000)
+    assert [entry.kind for entry in bench.log.entries][-2:] == ["impedance", "closed"]
+
+
 def test_a_stop_says_more_where_more_is_said_and_a_second_one_changes_nothing() -> None:
     bench = Bench().stop(End.IMPLAUSIBLE, "too much")
     bench.closing.stop(STOP_US + 1, End.OPERATOR, "again")

@@ -268,3 +268,42 @@ def test_a_silence_that_would_end_while_it_is_being_cut(which: DeviceSpec, choic
         report = bench.run((2.0 + into_ms / 1_000, stop))
         assert report.end is End.OPERATOR
         assert report.zero_confirmed_us is not None
+
+
+class Slow(Delayed):
+    """From 2 s on each way takes `delay_us`. Where commands are named as `late`, only these do, and always."""
+
+    def __init__(self, port: Port, delay_us: int, late: bytes = b"") -> None:
+        super().__init__(port, delay_us)
+        self._late, self._slow_us = late, delay_us
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        self._delay_us = self._slow_us if self.now_us() > 2 * S and not self._late else 0
+        return super().wait(deadline_us)
+
+    def write(self, data: bytes) -> None:
+        slow = data[1] in self._late if self._late else self.now_us() > 2 * S
+        due_us = self.now_us() + slow * self._slow_us
+        self._to.append((max([due_us, *(at_us for at_us, _data in self._to)]), data))
+
+
+@pytest.mark.parametrize(("which", "choice"), PULSEPAL, ids=["21", "22"])
+def test_a_train_whose_trigger_was_late_is_not_changed_by_the_next_program(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    """Answers have been as late before, so that it is known how long a trigger may be on its way."""
+    handshake, trigger, read_back = 72, 77, 93
+    rx = prescription(seconds=12, profile="bench-100hz", amplitudes_ma={1: 1.0})
+    late = bytes((handshake, trigger, read_back))
+    bench = Bench(which, choice, rx, line=lambda port: Slow(port, 30 * MS, late))
+    report = bench.run()
+    assert report.end is End.TIMER
+    assert report.delivered is not None
+    assert sum(report.delivered["1"]["pulses"]) == bench.pulses()
+
+
+def test_a_preparation_of_several_questions_has_the_time_of_as_many_answers() -> None:
+    """Firmware 22 is asked three of them, one after the other, and each answer comes within 0.2 s."""
+    rx = prescription(seconds=8, profile="bench-100hz", amplitudes_ma={1: 1.0})
+    report = Bench(*PULSEPAL[1], rx, line=lambda port: Slow(port, 100 * MS)).run()
+    assert report.end is End.TIMER
