@@ -13,9 +13,20 @@ from stimctl.errors import Misuse
 
 
 def check_new(path: Path | None, what: str) -> None:
-    """Raise `Misuse` where a file is wanted and there already: `what` is never replaced."""
-    if path is not None and os.path.lexists(path):
+    """Raise `Misuse` for a file that is there already, since `what` is never replaced, or that cannot be made."""
+    if path is None:
+        return
+    if os.path.lexists(path):
         raise Misuse(f"{path} exists already; {what} is never replaced: name another file")
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise `Misuse` where no file of this name can be made: before anything that would be lost without it."""
+    if not path.parent.is_dir():
+        raise Misuse(f"{path}: there is no folder {path.parent}; make it, or name another file")
+    if not os.access(path.parent, os.W_OK):
+        raise Misuse(f"{path}: nothing may be written in the folder {path.parent}; name another file")
 
 
 def check_free(path: Path, *, force: bool) -> None:

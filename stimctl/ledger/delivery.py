@@ -78,16 +78,21 @@ def device_sessions(entries: Iterable[Entry]) -> Iterator[tuple[int, str | None]
     keeps = False
     for entry in entries:
         if isinstance(entry.body.get("device"), dict):
-            device, keeps = entry.body["device"], _keeps_numbers(entry.body["device"], str(entry.body.get("url")))
+            device, keeps = entry.body["device"], _keeps_numbers(entry)
         told = entry.body.get("record") if entry.kind == "recovered" else entry.body if entry.kind == "armed" else None
         if isinstance(told, dict) and isinstance(told.get("session"), int):
             key = f"{device.get('serial')}/{told.get('boot_id', device.get('boot_id'))}/{told['session']}"
+            # A simulator may be another life of the same serial number, which the log cannot see: no two lives draw
+            # the same nonce.
+            key += f"/{told.get('nonce')}" if device.get("simulator") else ""
             yield told["session"], key if keeps else None
 
 
-def _keeps_numbers(device: Mapping[str, Any], url: str) -> bool:
-    """A device that never gives a number twice. By lease it is the driver's own, and begins anew with each
-    connection; so does a simulator's that keeps nothing in a file."""
+def _keeps_numbers(entry: Entry) -> bool:
+    """Of a device that never gives a number twice. By lease it is the driver's own, and begins anew with each
+    connection; so does a simulator's in the driver's process that keeps nothing in a file. One whose dose was fetched
+    has kept it."""
+    device, url = entry.body["device"], str(entry.body.get("url"))
     if device.get("by_lease") or device.get("serial") in _NO_SERIAL:
         return False
-    return not device.get("simulator") or "flash=" in url
+    return not (device.get("simulator") and "sim://" in url and "flash=" not in url)

@@ -192,7 +192,9 @@ def _problem(model: type[BaseModel], error: ErrorDetails) -> Problem:
 def _own_words(error: ErrorDetails) -> str:
     if error["type"] in _LISTED:
         return f"must be {error['ctx']['expected']}"
-    return error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if error["type"] == "too_long":
+        return f"must have at most {error['ctx']['max_length']} elements, and has {error['ctx']['actual_length']}"
+    return error["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ", 1)
 
 
 def _names(model: type[BaseModel]) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from stimctl.cli.device_options import missing_port
 from stimctl.cli.numbers import ANY, POSITIVE, WholeNumber
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse
-from stimctl.new_file import write_new
+from stimctl.new_file import check_folder, check_free, write_new
 
 if TYPE_CHECKING:
     from stimlab.conformance.check import Check
@@ -99,13 +99,15 @@ def conformance(
     if url is None:
         raise missing_port(click.get_current_context())
     check_url(url)
+    for file in filter(None, (junit, html)):
+        check_free(file, force=True)
+        check_folder(file)
     points = _points(scope, scope_load, scope_unit, scope_probe, scope_stop_at)
     _confirm(url, dummy_load)
     plan = MatrixPlan(wanted=full_range, chosen=_fits(only, word))
     run = _run(url, chosen, plan, long=long, ask=ask, discard_dose=discard_dose, amplitude_ua=amplitude_ua)
     run.scope.update(points)
-    _write(run, junit, html)
-    _conclude(run, as_json=as_json)
+    _conclude(run, _write(run, junit, html), as_json=as_json)
 
 
 def _points(
@@ -195,18 +197,24 @@ def _run(
         port.close()
 
 
-def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> None:
+def _write(run: "SuiteResult", junit: Path | None, html: Path | None) -> list[str]:
+    """Write the reports. Returns why one could not be written: that takes no verdict away."""
     from stimlab.conformance.junit import as_junit
     from stimlab.conformance.page import as_html
 
     kinds: tuple[tuple[Path | None, Callable[[SuiteResult], str]], ...]
     kinds = (junit, as_junit), (html, as_html)
+    faults = []
     for path, made in kinds:
-        if path is not None:
-            write_new(path, [made(run)], force=True)
+        try:
+            if path is not None:
+                write_new(path, [made(run)], force=True)
+        except Misuse as fault:
+            faults.append(str(fault))
+    return faults
 
 
-def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
+def _conclude(run: "SuiteResult", faults: list[str], *, as_json: bool) -> None:
     """Say what came out, and leave with its code."""
     from stimlab.conformance.display import summary
     from stimlab.conformance.report import document
@@ -214,11 +222,19 @@ def _conclude(run: "SuiteResult", *, as_json: bool) -> None:
     if as_json:
         echo_json(document(run))
     click.echo(summary(run), err=as_json)
-    if run.conforms and not run.not_examined:
-        return
-    code = codes.NOT_EXAMINED if run.conforms else codes.UNMET
+    for fault in faults:
+        click.echo(f"Error: {fault}", err=True)
+    if code := _code(run, written=not faults):
+        raise click.exceptions.Exit(code)
+
+
+def _code(run: "SuiteResult", *, written: bool) -> int:
     if run.broken_off.startswith("interrupted"):
-        code = codes.INTERRUPTED
-    elif run.line_lost:
-        code = codes.LINE
-    raise click.exceptions.Exit(code)
+        return codes.INTERRUPTED
+    if run.line_lost:
+        return codes.LINE
+    if not run.conforms:
+        return codes.UNMET
+    if not written:
+        return codes.INVALID
+    return codes.NOT_EXAMINED if run.not_examined else codes.DONE

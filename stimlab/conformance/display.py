@@ -92,10 +92,9 @@ def _head(run: "SuiteResult") -> str:
     who = run.identity
     if who is None:
         return f"{run.url}: it did not say what it is"
-    model, serial = plain(who.model), plain(who.serial)
     sha256 = who.firmware.sha256.hex()
     kind = simulator_or_hardware(bool(who.welcome.simulator))
-    return f"{kind}: {model} {serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
+    return f"{kind}: {who.model} {who.serial}, firmware {who.version} (SHA-256 {sha256[:16]}...)"
 
 
 def _by_topic(run: "SuiteResult") -> Iterator[tuple[object, ...]]:

@@ -67,10 +67,7 @@ class SuiteRunner:
         """
         run = self._new_run()
         try:
-            run.broken_off = self._identify(run)
-            if not run.broken_off:
-                self._dut.fixture.prepare()
-                self._dut.restart_line()
+            run.broken_off = self._begin(run)
             self._all(run, checks, plan)
             run.outcomes += [CheckResult(check, "skipped", reason="not chosen") for check in left_out]
         except KeyboardInterrupt:
@@ -83,18 +80,35 @@ class SuiteRunner:
         every: Planned = ((check, "") for check in checks)
         if plan is not None and run.identity is not None:
             every = chain(every, plan(self._dut))
-        for check, reason in every if not run.broken_off else ():
+        for check, reason in every:
+            if run.broken_off:
+                run.outcomes.append(CheckResult(check, "skipped", reason=reason or "not reached"))
+                continue
             outcome = CheckResult(check, "skipped" if reason else "passed", reason=reason)
             run.outcomes.append(outcome)
             if reason:
                 continue
-            self._progress(check, None)
-            run.broken_off = self._one(run, outcome)
-            if check.cell is not None and outcome.verdict == "passed":
-                outcome.traffic = []  # of so many nobody reads it
-            self._progress(check, outcome)
-            if run.broken_off:
-                break
+            try:
+                self._progress(check, None)
+                run.broken_off = self._one(run, outcome)
+                if check.cell is not None and outcome.verdict == "passed":
+                    outcome.traffic = []  # of so many nobody reads it
+                self._progress(check, outcome)
+            except KeyboardInterrupt:
+                run.broken_off = "interrupted"
+                if outcome.verdict == "passed" and not outcome.took_us:  # it had not begun
+                    outcome.verdict, outcome.reason = "skipped", "interrupted"
+
+    def _begin(self, run: SuiteResult) -> str:
+        """Empty, or why there is no use in going on."""
+        try:
+            found = self._identify(run)
+            if not found:
+                self._dut.fixture.prepare()
+                self._dut.restart_line()
+        except KeyboardInterrupt:
+            return "interrupted"
+        return found
 
     def _new_run(self) -> SuiteResult:
         dut = self._dut
@@ -143,7 +157,7 @@ class SuiteRunner:
             run.line_lost = True
             lost = f"the line was lost in {check.name}: {fault}"
         except KeyboardInterrupt:
-            outcome.verdict, outcome.reason = "error", "interrupted"
+            outcome.verdict, outcome.reason = "skipped", "interrupted"  # which says nothing of the device
             lost = "interrupted"
         if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"

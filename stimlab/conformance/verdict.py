@@ -68,4 +68,6 @@ class DutIdentity:
 
 
 def _text(padded: bytes) -> str:
-    return padded.rstrip(b"\x00").decode("ascii", "replace")
+    """A "?" for what may be an order to a terminal. The whole name is in the traffic."""
+    text = padded.rstrip(b"\x00").decode("ascii", "replace")
+    return "".join(one if one.isprintable() else "?" for one in text)

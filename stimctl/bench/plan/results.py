@@ -7,6 +7,7 @@ driven again. The folder belongs to one plan's file, by its SHA-256, to one devi
 import json
 import os
 from contextlib import suppress
+from hashlib import file_digest
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -17,12 +18,15 @@ from stimctl.new_file import open_growing
 
 FORMAT = "stimctl bench plan results 1"
 _FILE, _LOCK, _CAPTURES = "results.jsonl", "results.lock", "captures"
+_NEW = "name a new folder with -o"
+# What the report and a calibration look for in each point.
+_OF_POINT = {"point", "title", "kind", "channels", "asked_ua", "ohm", "verdict", "rows", "capture", "reference"}
 _SAME = {
-    "plan_sha256": "the plan's file has changed since it was begun: take the change back, or name a new folder with -o",
-    "tolerances_sha256": "the tolerances have changed since it was begun: name a new folder with -o",
-    "instrument": "the oscilloscope was declared otherwise when it was begun: name a new folder with -o",
-    "scope": "it was begun with another oscilloscope: take that one, or name a new folder with -o",
-    "simulated": "it was begun with simulated and real parts the other way round: name a new folder with -o",
+    "plan_sha256": f"the plan's file has changed since it was begun: take the change back, or {_NEW}",
+    "tolerances_sha256": f"the tolerances have changed since it was begun: {_NEW}",
+    "instrument": f"the oscilloscope was declared otherwise when it was begun: {_NEW}",
+    "scope": f"it was begun with another oscilloscope: take that one, or {_NEW}",
+    "simulated": f"it was begun with simulated and real parts the other way round: {_NEW}",
 }
 
 
@@ -43,7 +47,8 @@ class PlanResults:
         try:
             (self.folder / _CAPTURES).mkdir(parents=True, exist_ok=True)
         except OSError as fault:
-            raise Misuse(f"{self.folder} cannot be made: {fault.strerror or fault}") from None
+            said = fault.strerror or str(fault)
+            raise Misuse(f"the folder {self.folder} cannot be made: {said}; name another with -o") from None
         self._lock = ProcessLock(self.folder / _LOCK)
         try:
             self._open()
@@ -57,7 +62,7 @@ class PlanResults:
         there = read_results(path) if path.exists() else None
         if there is None:
             if any((self.folder / _CAPTURES).iterdir()):
-                raise Misuse(f"{self.folder} has captures and no results: name a new folder with -o")
+                raise Misuse(f"{self.folder} has captures and no results: {_NEW}")
             path.unlink(missing_ok=True)  # a head that was cut short
             self._file = open_growing(path)
             self._append({"format": FORMAT, **self.head})
@@ -65,6 +70,9 @@ class PlanResults:
             return
         head, self.done, whole_bytes = there
         _check(path, head, self.head)
+        for record in self.done.values():
+            self._check_capture(record["capture"])
+            self._check_capture(record["reference"])
         self.head = head
         self._file = path.open("r+b")
         self._file.truncate(whole_bytes)
@@ -76,6 +84,19 @@ class PlanResults:
         with suppress(OSError):  # what a full disk would not take is told of already
             self._file.close()
         self._lock.release()
+
+    def _check_capture(self, capture: dict[str, str] | None) -> None:
+        """A figure stands on the file that it was measured in, or is none."""
+        if capture is None:
+            return
+        path = self.folder / capture["file"]
+        try:
+            with path.open("rb") as stream:
+                same = file_digest(stream, "sha256").hexdigest() == capture["sha256"]
+        except OSError as fault:
+            raise Misuse(f"{path} cannot be read: {fault.strerror or fault}; put it back, or {_NEW}") from None
+        if not same:
+            raise Misuse(f"{path} has changed since it was judged: put it back, or {_NEW}")
 
     def capture(self, name: str) -> Path:
         """Where a capture goes. One of a point that was never finished is in nobody's results, and goes."""
@@ -111,6 +132,8 @@ def read_results(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]],
 
     Raises `InputInvalid` for a file that is something else or was damaged.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputInvalid(str(path), [Problem("file", None, "is no plain file")])
     try:
         content = path.read_bytes()
     except OSError as fault:
@@ -130,7 +153,7 @@ def _record(path: Path, number: int, line: bytes) -> dict[str, Any]:
         record = json.loads(line)
     except ValueError:
         record = None
-    if not isinstance(record, dict) or not ("point" in record or number == 1):
+    if not isinstance(record, dict) or not (number == 1 or record.keys() >= _OF_POINT):
         allowed = "is no line of a plan's results: it was damaged; take another folder"
         raise InputInvalid(str(path), [Problem("line", None, allowed, number)])
     return record

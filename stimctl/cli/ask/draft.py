@@ -68,14 +68,19 @@ class Draft:
             _replace(path, json.dumps(document).encode())
         except (OSError, StimctlError) as fault:
             self._failed = True
-            click.echo(f"  (These answers cannot be saved for another start: {fault})", err=True)
+            click.echo(f"  (These answers cannot be saved for another start: {_why(fault)})", err=True)
 
     def remove(self) -> None:
         """The session came to be, or nobody wants them."""
         try:
             self.path.unlink(missing_ok=True)
         except (OSError, StimctlError) as fault:
-            click.echo(f"The draft of these answers cannot be removed: {fault}", err=True)
+            click.echo(f"The draft of these answers cannot be removed: {_why(fault)}", err=True)
+
+
+def _why(fault: OSError | StimctlError) -> str:
+    """In words, with the folder: what is beside the draft for a moment is no name to look for."""
+    return f"{state_folder()}: {fault.strerror}" if isinstance(fault, OSError) and fault.strerror else str(fault)
 
 
 def _replace(path: Path, content: bytes) -> None:

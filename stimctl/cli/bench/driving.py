@@ -1,9 +1,11 @@
 """Drives one session on a dummy load from a command: no gates, keys where there is a terminal, a plot of what flows."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from urllib.parse import parse_qsl
+
+import click
 
 from stimctl.api import Session
 from stimctl.bench.readings import ReadingLog, SteadyFigures
@@ -13,7 +15,7 @@ from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, sig
 from stimctl.cli.run.plain_screen import PlainLines
 from stimctl.cli.run.wording import ohm_text
 from stimctl.cli.table import table
-from stimctl.errors import LogFault
+from stimctl.errors import LogFault, StimctlError
 from stimctl.ledger import Ledger
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
@@ -69,9 +71,9 @@ class LoadDriver:
             self.log_fault = str(fault)
         return report
 
-    def exit_code(self, report: SessionReport) -> int:
-        """That of the last session, by its end and by whether it is logged."""
-        return exit_code(report, self.departure.signal, logged=self.log_fault is None)
+    def exit_code(self, report: SessionReport, *, recorded: bool = True) -> int:
+        """That of the last session, by its end, by whether it is logged, and `recorded` where a file was asked for."""
+        return exit_code(report, self.departure.signal, logged=self.log_fault is None, recorded=recorded)
 
     @contextmanager
     def _screen(self, prescription: Prescription, began_us: int) -> Iterator[SessionDisplay]:
@@ -80,6 +82,22 @@ class LoadDriver:
         drawn = plot_screen(prescription, began_us, self._readings) if self._terminal else None
         with drawn if drawn is not None else nullcontext(PlainLines(prescription, began_us, sys.stderr)) as display:
             yield display
+
+
+def fault_of(write: Callable[[], None]) -> str | None:
+    """Why a file of what was measured could not be written: that takes no summary away, and is told after it."""
+    try:
+        write()
+    except StimctlError as fault:
+        return str(fault)
+    return None
+
+
+def tell_of(*faults: str | None) -> bool:
+    """Whether there was none."""
+    for fault in filter(None, faults):
+        click.echo(f"Error: {fault}", err=True)
+    return not any(faults)
 
 
 HEADERS = ("CHANNEL", "ASKED", "APPLIED", "MEASURED", "FROM", "TO", "RESISTANCE", "READINGS")
@@ -96,5 +114,5 @@ def steady_row(found: SteadyFigures) -> list[str]:
 
 
 def steady_table(found: Sequence[SteadyFigures]) -> str:
-    """What was asked, applied and measured on each channel while the amplitude was steady."""
+    """What was asked, applied and measured on each channel at the highest amplitude that was read."""
     return table(HEADERS, [steady_row(each) for each in found])

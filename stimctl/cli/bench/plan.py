@@ -13,7 +13,7 @@ from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options, missing_port
 from stimctl.cli.table import echo_json, json_option, table
-from stimctl.errors import Misuse
+from stimctl.errors import Misuse, StimctlError
 from stimctl.new_file import write_new
 
 if TYPE_CHECKING:
@@ -180,12 +180,19 @@ def _run(
                 broke = runner.run()
             except BaseException:
                 click.echo("Broken off. The same command goes on from here.", err=True)
+                _write(loaded, results, folder)
                 raise
-            finally:
+            try:
                 document = _write(loaded, results, folder)
-    return _conclude(
-        document, broke, folder, departure.signal, stopped=stop.came and bool(runner.open_points), as_json=as_json
-    )
+            except StimctlError as unwritten:
+                if broke is None:
+                    raise
+                click.echo(f"Error: {unwritten}", err=True)
+                return _broken_off(broke, departure.signal)
+    _show(document, folder, as_json=as_json)
+    if broke is not None:
+        return _broken_off(broke, departure.signal)
+    return _code(document, departure.signal, stopped=stop.came and bool(runner.open_points))
 
 
 def _bounds(loaded: "BenchPlan", tolerances_file: Path | None) -> "Bounds":
@@ -223,7 +230,8 @@ def _progress(loaded: "BenchPlan", results: "PlanResults") -> Iterator[Any]:
     console = CommandConsole(stderr=True)
     total, before = len(loaded.points), len(results.done)
     if before:
-        click.echo(f"{before} of {total} points are done already; it goes on with the next.", err=True)
+        goes_on = "it goes on with the next" if before < total else "nothing is driven"
+        click.echo(f"{before} of {total} points are done already; {goes_on}.", err=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         yield _Teller(bars, total, before).tell
 
@@ -269,19 +277,8 @@ def _write(loaded: "BenchPlan", results: "PlanResults", folder: Path) -> dict[st
     return document
 
 
-def _conclude(
-    document: dict[str, Any],
-    broke: "SessionReport | None",
-    folder: Path,
-    signal: int | None,
-    *,
-    stopped: bool,
-    as_json: bool,
-) -> int:
+def _show(document: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     from stimctl.bench.plan.report import point_cells
-    from stimctl.bench.plan.runner import TO_EXAMINE
-    from stimctl.cli.run.exit_code import exit_code
-    from stimctl.session.view import PULL_THE_LEADS
 
     if as_json:
         echo_json(document)
@@ -291,15 +288,26 @@ def _conclude(
     rows = [point_cells(point) for point in document["points"]]
     click.echo(table(("POINT", "WHAT", "VERDICT", "FIGURES"), rows), err=as_json)
     click.echo(f"\nreport  {folder / 'report.html'}", err=as_json)
-    if broke is not None:
-        zero = f"and zero was not confirmed: {PULL_THE_LEADS}" if broke.zero_confirmed_us is None else "at zero"
-        click.echo(f"Broken off, {zero}; {broke.end.value}. {broke.end_text}".strip(), err=True)
-        examine = "Examine the device first: it ended by a fault of its own. Then t" if broke.end in TO_EXAMINE else "T"
-        click.echo(f"{examine}he same command goes on from here.", err=True)
-        code = exit_code(broke, signal)
-        if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
-            return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
-        return code or codes.STOPPED  # from elsewhere, as late
+
+
+def _broken_off(broke: "SessionReport", signal: int | None) -> int:
+    """Tell of the session that ended the plan; the exit code is by it."""
+    from stimctl.bench.plan.runner import TO_EXAMINE
+    from stimctl.cli.run.exit_code import exit_code
+    from stimctl.session.view import PULL_THE_LEADS
+
+    zero = f"and zero was not confirmed: {PULL_THE_LEADS}" if broke.zero_confirmed_us is None else "at zero"
+    click.echo(f"Broken off, {zero}; {broke.end.value}. {broke.end_text}".strip(), err=True)
+    examine = "Examine the device first: it ended by a fault of its own. Then t" if broke.end in TO_EXAMINE else "T"
+    click.echo(f"{examine}he same command goes on from here.", err=True)
+    code = exit_code(broke, signal)
+    if signal is not None and code in (codes.DONE, codes.STOPPED, codes.ENDED_EARLY):
+        return codes.SIGNAL_BASE + signal  # it came as the session ended by itself
+    return code or codes.STOPPED  # from elsewhere, as late
+
+
+def _code(document: dict[str, Any], signal: int | None, *, stopped: bool) -> int:
+    """Of a plan that no session broke off."""
     if stopped:
         click.echo("Stopped between two points, at zero. The same command goes on from here.", err=True)
         return codes.SIGNAL_BASE + signal if signal is not None else codes.STOPPED

@@ -10,7 +10,7 @@ from stimctl.bench.dummy_load import LoadRun, prescription_for, pulses_text, sub
 from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_file, write_telemetry
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
-from stimctl.cli.bench.driving import LoadDriver, steady_table, with_load
+from stimctl.cli.bench.driving import LoadDriver, fault_of, steady_table, tell_of, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
@@ -70,7 +70,7 @@ def run(
         try:
             report = driver.drive(prescription)
         finally:
-            keep_telemetry(telemetry, readings)
+            unwritten = keep_telemetry(telemetry, readings)
         found = [readings.steady(each, amplitude) for each in channels]
         fault = driver.log_fault
         kept = SavedFiles(
@@ -86,20 +86,19 @@ def run(
                 {"session": document, "steady": [each._asdict() for each in found], "pulses": _pulses(prescription)}
             )
         else:
-            click.echo(f"{summary_text(prescription, report, kept)}\n\n{_figures(found, telemetry)}")
-    sys.exit(driver.exit_code(report))
+            click.echo(f"{summary_text(prescription, report, kept)}\n\n{_figures(found, telemetry, unwritten)}")
+    sys.exit(driver.exit_code(report, recorded=tell_of(unwritten)))
 
 
 def _pulses(prescription: Any) -> list[dict[str, int]]:
     return [{"period_us": each.period_us, "width_us": each.width_us} for each in prescription.program.segments]
 
 
-def _figures(found: list[SteadyFigures], telemetry: Path | None) -> str:
-    text = f"While the amplitude was steady, by the device's own measurement:\n{steady_table(found)}"
-    return text if telemetry is None else f"{text}\n\ntelemetry  {telemetry}"
+def _figures(found: list[SteadyFigures], telemetry: Path | None, unwritten: str | None) -> str:
+    text = f"At the highest amplitude that was read, by the device's own measurement:\n{steady_table(found)}"
+    return text if telemetry is None or unwritten else f"{text}\n\ntelemetry  {telemetry}"
 
 
-def keep_telemetry(file: Path | None, readings: ReadingLog) -> None:
-    """Write what there is, also of a run that broke off."""
-    if file is not None:
-        write_telemetry(file, readings.rows)
+def keep_telemetry(file: Path | None, readings: ReadingLog) -> str | None:
+    """Write what there is, also of a run that broke off. Returns why it could not be written, if it could not."""
+    return None if file is None else fault_of(lambda: write_telemetry(file, readings.rows))

@@ -14,7 +14,7 @@ from stimctl.bench.dummy_load import LoadRun, prescription_for, subject_at
 from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_file
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
-from stimctl.cli.bench.driving import HEADERS, LoadDriver, steady_row, with_load
+from stimctl.cli.bench.driving import HEADERS, LoadDriver, fault_of, steady_row, tell_of, with_load
 from stimctl.cli.bench.load_options import check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.numbers import WholeNumber
@@ -100,10 +100,9 @@ def sweep(
         try:
             _drive(driver, planned, readings, done)
         finally:
-            keep_telemetry(telemetry, readings)
-            _write(csv_file, done)
+            unwritten = keep_telemetry(telemetry, readings), fault_of(lambda: _write(csv_file, done))
     _show(done, as_json=as_json)
-    sys.exit(driver.exit_code(done[-1].report))
+    sys.exit(driver.exit_code(done[-1].report, recorded=tell_of(*unwritten)))
 
 
 def _with(base: LoadRun, quantity: str, amount: int) -> LoadRun:

@@ -50,16 +50,23 @@ def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
 
     With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
+    of_other_kind = False
     for _, entry in _opened():
         body = entry.body
         fits = not name or body.get("pseudonym") == name or entry.session_id == name
-        if fits and profile_id in (None, _profile_id(body)) and _rehearsed(body) == rehearsal:
+        if not fits or profile_id not in (None, _profile_id(body)):
+            continue
+        if _rehearsed(body) == rehearsal:
             values = values_of(body.get("prescription") or {})
             return values, body["prescription"]["profile"]
+        of_other_kind = True
     who = f" of {name!r}" if name else ""
     what = f" with {profile_id}" if profile_id else ""
     kind = "rehearsal" if rehearsal else "session"
-    raise Misuse(f"the log holds no {kind}{who}{what} to run again; `stimctl log list` shows what there is")
+    hint = "`stimctl log list` shows what there is"
+    if of_other_kind:
+        hint = "a session is run again without --rehearse" if rehearsal else "a rehearsal is run again with --rehearse"
+    raise Misuse(f"the log holds no {kind}{who}{what} to run again; {hint}")
 
 
 def values_in_log(name: str) -> dict[str, Any]:

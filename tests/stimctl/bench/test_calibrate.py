@@ -62,6 +62,7 @@ def test_the_points_of_a_plan_are_those_that_came_to_their_end(tmp_path: Path) -
 
     def record(key: str, kind: str, end: str, value: float | None) -> dict[str, object]:
         return {
+            **{"title": "t", "channels": [2], "verdict": "holds", "capture": None, "reference": None},
             "point": key,
             "kind": kind,
             "end": end,

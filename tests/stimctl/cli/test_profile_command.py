@@ -68,7 +68,7 @@ def test_new_never_replaces_a_file(tmp_path: Path) -> None:
     path.write_text("mine")
     assert "is never replaced" in run("new", "-o", str(path), code=codes.INVALID)
     assert path.read_text() == "mine"
-    assert "cannot be written" in run("new", "-o", str(tmp_path / "none" / "x.toml"), code=codes.INVALID)
+    assert "there is no folder" in run("new", "-o", str(tmp_path / "none" / "x.toml"), code=codes.INVALID)
 
 
 def test_new_without_a_file_prints_it() -> None:

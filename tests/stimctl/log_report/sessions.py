@@ -64,17 +64,18 @@ def put_session(
     ledger: Ledger,
     *,
     number: int = 1,
+    nonce: int = 7,
     pain: tuple[float, float] | None = None,
     begin: dict[str, Any] | None = None,
     end: dict[str, Any] | None = None,
     cut: bool = False,
 ) -> str:
-    """Append one session, the device's own `number`; returns its id. `cut`: its program died, a later start said so."""
+    """Append one session; returns its id. `number` and `nonce` are the device's; `cut`: its program died."""
     one = new_session_id()
     ledger.append(one, "opened", 0, begin or opened())
     if pain is not None:
         ledger.append(one, "outcome", 1, {"when": "before", "pain": pain[0]})
-    ledger.append(one, "armed", 2, {"session": number, "nonce": 7, "purpose": 0, "ceiling_ua": 2000})
+    ledger.append(one, "armed", 2, {"session": number, "nonce": nonce, "purpose": 0, "ceiling_ua": 2000})
     ledger.append(one, "started", 3, {"targets_ua": {"1": 1500}, "stimulation_us": 0})
     ledger.append(one, "sample", MINUTE_US, sample(MINUTE_US, (60, 3000)))
     ledger.append(one, "sample", 2 * MINUTE_US, sample(2 * MINUTE_US, (120, 6000)))

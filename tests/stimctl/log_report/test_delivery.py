@@ -64,12 +64,23 @@ def test_another_device_another_boot_or_no_number_is_another_delivery(ledger: Le
     assert [one.same_as for one in each_once(case.delivery for case in cases_of(ledger, "P-17"))] == [None, None]
 
 
-@pytest.mark.parametrize(("url", "same"), [("sim://?flash=/tmp/f", True), ("sim://", False)])
+@pytest.mark.parametrize(("url", "same"), [("sim://?flash=/tmp/f", True), ("sim://", False), ("/dev/pts/3", True)])
 def test_a_simulator_without_a_file_begins_its_numbers_anew(ledger: Ledger, url: str, same: bool) -> None:
     for _ in range(2):
         put_session(ledger, begin=opened(simulator=True, url=url))
     second = each_once(case.delivery for case in cases_of(ledger, "P-17"))[1]
     assert (second.same_as is not None) is same
+
+
+def test_another_life_of_a_simulator_is_told_by_its_nonces(ledger: Ledger) -> None:
+    """Behind a pty nobody sees whether it keeps its numbers in a file."""
+    for nonce in (7, 8):
+        one = put_session(ledger, begin=opened(simulator=True, url="/dev/pts/3"), cut=True, number=4, nonce=nonce)
+    record = {"session": 4, "boot_id": 3, "nonce": 7}
+    ledger.append("s-9", "recovered", 0, {"device": opened(simulator=True)["device"], "record": record})
+    first, second = each_once(case.delivery for case in cases_of(ledger, "P-17"))
+    assert (second.session_id, first.same_as, second.same_as) == (one, None, None)
+    assert case_of(ledger, "s-9").delivery.keys == first.keys
 
 
 def test_charge_is_known_only_where_every_channel_is(ledger: Ledger) -> None:

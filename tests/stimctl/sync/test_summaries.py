@@ -126,6 +126,25 @@ def test_a_session_of_one_device_counts_once(ledger: Ledger, push: Push, far_row
     assert far_rows("SELECT sessions, confirmed, uncertain FROM stimctl.sessions_per_device") == [(1, 1, 0)]
 
 
+@pytest.mark.parametrize("port", ["/dev/pts/3", "sim://?flash=/tmp/f"])
+def test_a_dose_that_was_fetched_from_a_simulator_counts_once(
+    ledger: Ledger, push: Push, far_rows: Rows, tmp_path: Path, port: str
+) -> None:
+    """The entry of a fetched dose has no URL that could say whether the simulator keeps its numbers."""
+    device = {**DEVICE, "simulator": True, "boot_id": 1}
+    run(ledger, "s-1", None, session=1, simulator=True, device=device, url=port)
+    push(ledger).run()
+    counted = {"channel": 1, "pulses_0": 10, "pulses_1": 0, "charge_0_pc": 1_000, "charge_1_pc": 0}
+    record = {"session": 1, "boot_id": 1, "nonce": 1}
+    with Ledger(tmp_path / "other" / "ledger.sqlite") as other:
+        fetched = {"device": device, "simulator": True, "record": record, "counters": [counted], "measured": []}
+        other.append("s-9", "recovered", 0, fetched)
+        push(other, "PC-2").run()
+    assert far_rows("SELECT watermark, sessions, confirmed, uncertain FROM stimctl.sessions_per_device") == [
+        ("SIMULATOR", 1, 1, 0)
+    ]
+
+
 def test_sessions_by_lease_have_the_drivers_numbers_and_count_each(ledger: Ledger, push: Push, far_rows: Rows) -> None:
     """A board without a serial number, or one that is given its output in leases, begins its numbers anew."""
     for one, device in (("s-1", {"by_lease": True}), ("s-2", {"by_lease": True}), ("s-3", {"serial": "none"})):

@@ -5,11 +5,14 @@ import re
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.cli import codes, main
+from stimlab.conformance import command
+from stimlab.conformance.result import SuiteResult
 from tests.stimctl.cli.terminal import STIMCTL
 from tests.stimctl.session.processes import simulator
 
@@ -31,6 +34,26 @@ def test_it_says_that_the_simulator_conforms_and_writes_the_files(tmp_path: Path
     assert "passed  stop_in_every_state" in result.stderr
     assert "<testsuites" in files["junit"].read_text()
     assert files["html"].read_text().startswith("<!DOCTYPE html>")
+
+
+def test_a_report_that_cannot_be_written_takes_no_verdict_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen, page = ("--port", "sim://", "--only", "R-04", "--no-full-range"), tmp_path / "r.html"
+    missing = invoked(*chosen, "--html", str(tmp_path / "none" / "r.html"))
+    assert missing.exit_code == codes.INVALID
+    assert "there is no folder" in missing.output
+    assert "passed" not in missing.output, "it is said before anything is driven"
+    ran = command._run
+
+    def meanwhile(*given: Any, **more: Any) -> SuiteResult:
+        page.mkdir()
+        return ran(*given, **more)
+
+    monkeypatch.setattr(command, "_run", meanwhile)
+    result = invoked(*chosen, "--html", str(page), "--junit", str(tmp_path / "r.xml"))
+    assert result.exit_code == codes.INVALID
+    assert result.stdout.startswith("CONFORMS in what was examined")
+    assert "r.html is no plain file" in result.stderr
+    assert (tmp_path / "r.xml").exists()
 
 
 def test_as_json_the_words_go_to_the_other_stream() -> None:
@@ -143,5 +166,6 @@ def test_a_signal_ends_it_with_the_last_stop_and_what_was_examined(number: signa
         process.send_signal(number)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == codes.SIGNAL_BASE + number
+    assert re.match(r"BROKEN OFF, no verdict; \d\d+ not examined", said)
     assert "BROKEN OFF: interrupted" in said
     assert "<testsuites" in report.read_text()

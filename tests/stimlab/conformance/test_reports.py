@@ -155,6 +155,12 @@ class TestPage:
         assert page.count("<script") == 2  # its own
         assert "&lt;script&gt;" in page
 
+    def test_no_order_to_a_terminal_stands_in_it(self) -> None:
+        """Nor in what is made of its data: a page is printed by `less` and `curl` too."""
+        run = odd_run()
+        assert document(run)["device"]["model"] == "<script>?alert()"
+        assert [one for one in as_html(run) if not one.isprintable() and one != "\n"] == []
+
     def test_traffic_is_packed_and_can_be_unpacked(self, run: SuiteResult) -> None:
         page = as_html(run)
         start = page.index('id="packed">') + len('id="packed">')

@@ -52,6 +52,8 @@ def test_every_capture_fits_the_screen_and_its_window() -> None:
             "line 4: steps[0].kind is 'amplitud': must be one of amplitude, width",
         ),
         (HEAD + STEP.replace("0.5", "0.5005"), "amplitudes_ma"),
+        (HEAD + STEP.replace("0.5", "-0.5"), "steps[0].amplitudes_ma[0] is -0.5: must be greater than 0"),
+        (HEAD + STEP.replace("0.5, ", "0.5, " * 20), "must have at most 20 elements, and has 21"),
         (HEAD + STEP.replace("2.0", "2.5"), "line 3: steps[0]: breaks a limit"),
         (HEAD + STEP + "amplitude = 1\n", "steps[0].amplitude"),
         (HEAD + STEP.replace("2.0", '"2"'), "steps[0].amplitudes_ma[1] is '2': must be a number"),

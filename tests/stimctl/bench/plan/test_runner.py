@@ -15,6 +15,7 @@ pytest.importorskip("pyvisa_py", reason="PyVISA-py is not installed")
 from stimctl.bench.plan import driving, judging, runner
 from stimctl.bench.plan.driving import _Drive
 from stimctl.cli import codes, main
+from stimctl.errors import TimedOut
 from stimctl.remote_stop import StopStatus, stop_all
 from stimctl.session.states import End
 from stimlab.oscilloscope.bench_port import SharedLoad
@@ -72,6 +73,7 @@ def test_broken_off_it_goes_on_and_a_changed_file_is_refused(monkeypatch: pytest
     assert Path("plan/report.pdf").read_bytes().startswith(b"%PDF")
     for point in told["points"]:
         assert (Path("plan") / point["capture"]["file"]).exists()
+    assert "2 of 2 points are done already; nothing is driven." in plan().stderr
     Path("plan.toml").write_text(PLAN.replace("0.6", "0.7"))
     refused = plan()
     assert refused.exit_code == codes.INVALID
@@ -115,6 +117,36 @@ def test_behind_a_zero_that_was_not_confirmed_no_point_is_driven(monkeypatch: py
     assert "at zero" not in found.stderr
     assert len(driven) == 1
     assert json.loads(Path("plan/report.json").read_text())["points"] == []
+
+
+STUCK = """
+[[fault]]
+kind = "device.stuck_on"
+after = "RUNNING"
+at_s = 0.9
+value_ua = 500
+"""
+
+
+def test_that_zero_was_not_confirmed_is_told_also_where_no_report_can_be_written() -> None:
+    Path("plan.toml").write_text('format = 1\ntitle = "A stop"\n[[steps]]\nkind = "stop"\ntimes = 2\n')
+    Path("stuck.toml").write_text(STUCK)
+    Path("plan/report.json").mkdir(parents=True)
+    found = CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--port", "sim://?scenario=stuck.toml"])
+    assert found.exit_code == codes.DEVICE, found.output
+    assert "report.json is no plain file" in found.stderr
+    assert "Broken off, and zero was not confirmed: PULL THE LEADS" in found.stderr
+
+
+def test_that_zero_was_not_confirmed_is_told_also_where_no_capture_can_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("plan.toml").write_text('format = 1\ntitle = "A stop"\n[[steps]]\nkind = "stop"\ntimes = 2\n')
+    Path("stuck.toml").write_text(STUCK)
+    monkeypatch.setattr(driving.PointDriver, "_read", lambda *_: (_ for _ in ()).throw(TimedOut("a silent scope")))
+    found = CliRunner().invoke(main, ["bench", "plan", "plan.toml", "--port", "sim://?scenario=stuck.toml"])
+    assert found.exit_code == codes.LINE, found.output
+    assert "no zero output confirmed 100 ms after the stop; PULL THE LEADS" in found.stderr
 
 
 def test_after_a_fault_of_the_device_it_is_to_be_examined_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,13 +3,15 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from stimctl.bench.readings import LoadReading
 from stimctl.cli import codes, main
-from stimctl.cli.bench.driving import with_load
+from stimctl.cli.bench.driving import LoadDriver, with_load
+from stimctl.session.view import SessionReport
 
 FIRST = ("--port", "sim://", "--ohm", "1000", "--amplitude", "1.5mA", "--mode", "2/100", "--seconds", "30")
 
@@ -73,6 +75,7 @@ def test_any_rate_and_width_within_the_limits(hertz: str, width: str, period_us:
         (("--amplitude", "1_5"), codes.USAGE, "amplitude"),
         (("--seconds", "5"), codes.UNSAFE, "the ramps take"),
         (("--telemetry", "x.txt"), codes.INVALID, ".csv or .parquet"),
+        (("--telemetry", "not/there/x.csv"), codes.INVALID, "there is no folder not/there; make it"),
         (("--channel", "5"), codes.USAGE, "1<=x<=4"),
     ],
 )
@@ -129,3 +132,38 @@ def test_only_a_simulator_is_given_its_load(url: str, made: str) -> None:
 
 def test_a_load_of_no_ohms_is_a_short() -> None:
     assert with_load("sim://", 0) == "sim://?load=short"
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "said"),
+    [
+        (("run", "--seconds", "30"), "--telemetry", "zero output"),
+        (("sweep", "amplitude", "--at", "1mA", "--seconds", "2s"), "--telemetry", "1.00 mA"),
+        (("sweep", "amplitude", "--at", "1mA", "--seconds", "2s"), "--csv", "1.00 mA"),
+    ],
+)
+def test_a_file_that_cannot_be_written_in_the_end_takes_no_summary_away(
+    command: tuple[str, ...], option: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, driven = tmp_path / "t.csv", LoadDriver.drive
+
+    def meanwhile(*given: Any) -> SessionReport:
+        file.write_text("another's")
+        return driven(*given)
+
+    monkeypatch.setattr(LoadDriver, "drive", meanwhile)
+    asked = ("bench", *command, "--port", "sim://", "--ohm", "1000", option, str(file))
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(main, asked)
+    assert result.exit_code == codes.INVALID, result.output
+    assert f"Error: {file}" in result.stderr
+    assert said in result.stdout
+    assert str(file) not in result.stdout
+    assert file.read_text() == "another's"
+
+
+def test_a_run_that_never_was_steady_does_not_say_so() -> None:
+    """5001 ohm is held in the ramp."""
+    result = bench("--port", "sim://", "--ohm", "5001", "--amplitude", "1mA", "--seconds", "30")
+    assert result.exit_code == codes.ENDED_EARLY, result.output
+    assert "steady" not in result.stdout
+    assert "At the highest amplitude that was read" in result.stdout

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stimctl.cli.run.again import earlier_values, last_session, values_in_log
-from stimctl.errors import LogFault
+from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import draft, utc_now, utc_text
 
@@ -34,3 +34,20 @@ def twice(home: Path) -> None:
 def test_nothing_is_taken_of_a_body_that_names_something_twice(taken: Callable[[], object]) -> None:
     with pytest.raises(LogFault, match="the body of entry 1 is not as this program writes it, with each name once"):
         taken()
+
+
+@pytest.mark.parametrize(
+    ("rehearsed", "said"),
+    [
+        (True, "no session of 'P-1' to run again; a rehearsal is run again with --rehearse"),
+        (False, "no rehearsal of 'P-1' to run again; a session is run again without --rehearse"),
+    ],
+)
+def test_what_there_is_of_the_other_kind_is_named(home: Path, rehearsed: bool, said: str) -> None:
+    body = {"prescription": {"rehearsal": rehearsed}, "pseudonym": "P-1", "simulator": rehearsed}
+    with Ledger(home / "ledger.sqlite") as ledger:
+        ledger.append("s-1", "opened", 0, body)
+    with pytest.raises(Misuse, match=said):
+        earlier_values("P-1", None, rehearsal=not rehearsed)
+    with pytest.raises(Misuse, match="log list"):
+        earlier_values("P-2", None, rehearsal=not rehearsed)

@@ -81,7 +81,7 @@ def test_a_bench_run_tells_of_itself_too() -> None:
     assert done.returncode == codes.LOG, done.stderr
     assert "NOT WHOLE" in done.stdout
     assert "ended        " in done.stdout
-    assert "While the amplitude was steady" in done.stdout
+    assert "At the highest amplitude that was read" in done.stdout
 
 
 def test_a_sweep_ends_with_the_step_that_is_not_logged() -> None:
