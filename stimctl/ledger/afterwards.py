@@ -29,6 +29,7 @@ _FROM = f"SELECT {COLUMNS} FROM entries WHERE number >= ? ORDER BY number"
 _HIDDEN = """SELECT MIN(number) FROM (SELECT number, session_id FROM entries NOT INDEXED WHERE number >= ?
     EXCEPT SELECT number, session_id FROM entries INDEXED BY entries_of_session WHERE number >= ?)"""
 _INDEXED = 2  # the first version with that index
+_ALL = 1 << 63  # behind every entry: what is wrong may be of any
 
 
 class _Wrong(NamedTuple):
@@ -80,16 +81,15 @@ class Afterwards:
             # Who asks of an earlier one too may ask of many: then all of it is followed, and never again.
             begin = number if self._holds_from is None else 0
             try:
-                broken, hidden = _broken(self._reader, begin), _hidden(self._reader, begin)
-                if hidden is not None:
-                    self._wrong = [_Wrong(1 << 63, hidden, before=True)]
-                elif broken is None:
+                if (hidden := _hidden(self._reader, begin)) is not None:
+                    self._wrong = [_Wrong(_ALL, hidden, before=True)]
+                elif (broken := _broken(self._reader, begin)) is None:
                     self._holds_from = begin
                 else:
                     found = list(_found_wrong(self._reader, self._reader.losses()))
-                    self._wrong = found or [_Wrong(1 << 63, broken.sentence, before=True)]
+                    self._wrong = found or [_Wrong(_ALL, broken.sentence, before=True)]
             except LogFault as fault:
-                self._wrong = [_Wrong(1 << 63, f"something behind it cannot be read ({fault})", before=True)]
+                self._wrong = [_Wrong(_ALL, f"something behind it cannot be read ({fault})", before=True)]
         return [wrong for wrong in self._wrong if wrong.number > number]
 
 

@@ -1,6 +1,7 @@
 """Opens a port by its URL. Raises `PortBusy`, `LineLost` or `Misuse`, each with a sentence that says why."""
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -170,12 +171,12 @@ def _why_closed(url: str, fault: OSError) -> StimctlError:
 
 
 def _why_not_opened(url: str, text: str, number: int | None) -> LineFault:
-    if "exclusively lock" in text or "busy" in text.lower() or number in (11, 16):
+    if "exclusively lock" in text or "busy" in text.lower() or number in (errno.EAGAIN, errno.EBUSY):
         return busy(url)
-    if number == 13 or "Permission" in text:
+    if number == errno.EACCES or "Permission" in text:
         return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")
     why = os.strerror(number) if number else text
-    if "Inappropriate ioctl" in why:
+    if "Inappropriate ioctl" in why:  # pyserial gives it no number
         why = "it is no serial port"
     elif _ADDRESS.fullmatch(url):
         why = f"{why}; a line over TCP is written socket://{url}"

@@ -9,7 +9,7 @@ from stimctl.stimulators.capabilities import MISSING, PERSON_NEEDS
 from stimctl.units import ma_text
 from stimctl.waveform import CHECK_PULSES
 from stimctl.wire.codec import Impedance
-from stimctl.wire.codes import SATURATED_OHM, Capability, simulator_or_hardware
+from stimctl.wire.codes import Capability, ohm_text, simulator_or_hardware
 
 # Of a declared dummy load: how far the measured resistance may lie from it [choice].
 DECLARED_PERCENT = 20
@@ -101,8 +101,7 @@ def _impedance_problems(channel: int, ohm: int, prescription: Prescription) -> l
     if ohm == 0:
         return [f"channel {channel}: no impedance was measured"]
     if ohm > limits.LEAD_OFF_OHM:
-        found = "over 65 kohm: open" if ohm == SATURATED_OHM else f"{ohm} ohm"
-        return [f"channel {channel}: no contact ({found}, over {limits.LEAD_OFF_OHM})"]
+        return [f"channel {channel}: no contact: {ohm_text(ohm)}, more than {limits.LEAD_OFF_OHM} ohm"]
     if ohm < limits.SHORT_OHM:
         return [f"channel {channel}: short circuit ({ohm} ohm, under {limits.SHORT_OHM})"]
     declared = prescription.declared_ohm

@@ -16,7 +16,7 @@ from stimctl.stimulators.native import channels_in
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 from stimctl.wire.codec import Channel, Status
-from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag, DeviceState
+from stimctl.wire.codes import NOT_MEASURED_OHM, Capability, ChannelFlag, DeviceState, ohm_text
 
 IN_A_ROW = 3
 PULSE_FLIGHT_US = 1_100_000  # the longest period and its pulse: an older target may still be the last pulse's
@@ -262,8 +262,8 @@ class Plausibility:
         if believed.odd_short >= IN_A_ROW:
             return Implausible(End.SHORT, f"channel {channel} is short-circuited ({ohm} ohm)")
         if believed.odd_open >= IN_A_ROW:
-            found = f"{ohm} ohm" if ohm > limits.LEAD_OFF_OHM else "the device says that its voltage is not enough"
-            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact ({found})", hold=True)
+            found = ohm_text(ohm) if ohm > limits.LEAD_OFF_OHM else "the device says that its voltage is not enough"
+            return Implausible(End.IMPLAUSIBLE, f"channel {channel} has no contact: {found}", hold=True)
         if believed.odd_low >= IN_A_ROW:
             return Implausible(End.IMPLAUSIBLE, f"channel {channel} measures {measured_ua} of {applied_ua} uA")
         return None

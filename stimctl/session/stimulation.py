@@ -12,13 +12,13 @@ from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibili
 from stimctl.session.states import ON_HOLD, STIMULATING, End, State, Task, Trigger, after
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
-from stimctl.stimulators.exchange import NO_ANSWER
+from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
 from stimctl.stimulators.native import channel_mask
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 
 SAMPLE_US = 10_000_000
-HOLD_COMES_US = 2_000_000  # an unanswered one is given up in a quarter of this [choice]
+HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
 _STARTING = frozenset({State.ARMED, State.REARMED})
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words

@@ -120,9 +120,10 @@ class Exchange:
             # waits beside it goes after that.
             for _ in range(waiting):
                 assert self._flying is not None, "it waits for something"
-                if self._flying.urgency in _OVERTAKEN:
-                    self._overtake(now_us)
-                    self._send(self._next(), now_us)
+                if self._flying.urgency not in _OVERTAKEN:
+                    break
+                self._overtake(now_us)
+                self._send(self._next(), now_us)
 
     def _waiting_urgently(self) -> int:
         """How many commands wait that may overtake."""

@@ -13,6 +13,13 @@ NOT_MEASURED_OHM = 0
 SATURATED_OHM = 0xFFFF
 
 
+def ohm_text(ohm: int) -> str:
+    """A resistance in words. The highest that a device can tell is that of an open circuit too."""
+    if ohm == SATURATED_OHM:
+        return "over 65 kohm (open)"
+    return "not measured" if ohm == NOT_MEASURED_OHM else f"{ohm} ohm"
+
+
 class DeviceState(IntEnum):
     """Where the device stands. Output is possible only in CHECKING, RAMPING, RUNNING and RAMPING_DOWN."""
 

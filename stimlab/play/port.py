@@ -23,7 +23,7 @@ class TimedAction:
     due_us: int | None = field(default=None, init=False)  # once it is known
 
     def foreseen_us(self) -> int | None:
-        """When it has to be done, as far as that is known by now; from then on it stays so."""
+        """When it has to be done, as far as that is known by now."""
         if (entered_us := self.entered()) is not None:
             self.due_us = entered_us + self.at_us
         return self.due_us

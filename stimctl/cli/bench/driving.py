@@ -13,7 +13,6 @@ from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.keys import single_keys
 from stimctl.cli.run.operator import FrontEnd, OperatorGone, SessionDisplay, signals_stop
 from stimctl.cli.run.plain_screen import PlainLines
-from stimctl.cli.run.wording import ohm_text
 from stimctl.cli.table import table
 from stimctl.errors import LogFault, StimctlError
 from stimctl.ledger import Ledger
@@ -21,6 +20,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.units import ma_text
+from stimctl.wire.codes import ohm_text
 
 
 def with_load(url: str, ohm: int) -> str:

@@ -96,8 +96,8 @@ def _begin(session: "WatchedSession") -> None:
 
 
 def _line(sample: "WatchedSample") -> str:
-    from stimctl.cli.run.wording import ohm_text
     from stimctl.units import ma_text
+    from stimctl.wire.codes import ohm_text
 
     measured = "not measured" if sample.measured_ua is None else f"{ma_text(sample.measured_ua)} measured"
     ohm = "resistance not measured" if sample.ohm is None else ohm_text(sample.ohm)

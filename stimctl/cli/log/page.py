@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from stimctl.cli.log.wording import happened, ms
-from stimctl.cli.run.wording import OPEN
 from stimctl.cli.table import pairs, table
 from stimctl.course.place import CoursePlace
 from stimctl.label import isolated
@@ -16,7 +15,7 @@ from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import ChannelSummary, SessionSummary
 from stimctl.screening import QUESTIONS
 from stimctl.units import charge_text, clock_text, ma_text
-from stimctl.wire.codes import SATURATED_OHM
+from stimctl.wire.codes import SATURATED_OHM, ohm_text
 
 # What each fact is, in the order in which they came to be. They are never summed.
 FACTS = ("planned", "commanded", "delivered", "measured")
@@ -250,7 +249,7 @@ def _measured(summary: SessionSummary) -> Iterator[tuple[str, ...]]:
         yield (
             str(channel.channel),
             _spread(channel.spreads.get("measured_ua"), 1000),
-            _spread(channel.spreads.get("ohm"), 1).replace(str(SATURATED_OHM), OPEN),
+            _spread(channel.spreads.get("ohm"), 1).replace(str(SATURATED_OHM), ohm_text(SATURATED_OHM)),
             charge_text(net_pc) if isinstance(net_pc, int) else _MISSING,
             _count(measured.get("compliance_hits")),
             f"{energy_nj / 1e6:.2f} mJ" if isinstance(energy_nj, int) else _MISSING,

@@ -6,12 +6,11 @@ Reading tolerates whatever a ledger holds: an entry that lacks what its sentence
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger.export import at
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary
 from stimctl.units import US_PER_MS, charge_text, clock_text, ma_text
-from stimctl.wire.codes import CHANNELS, EndReason, Purpose, SelfTestFailure
+from stimctl.wire.codes import CHANNELS, EndReason, Purpose, SelfTestFailure, ohm_text
 
 _UNITS: dict[str, Callable[[int], str]] = {"ua": ma_text, "pc": charge_text}
 

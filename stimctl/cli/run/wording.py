@@ -7,7 +7,7 @@ from stimctl.session.states import ON_HOLD, STIMULATING, End, State
 from stimctl.session.view import SessionView
 from stimctl.units import US_PER_MS, charge_text, clock_text, hz_text, ma_text
 from stimctl.wire.codec import Channel, Status
-from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag, simulator_or_hardware
+from stimctl.wire.codes import NOT_MEASURED_OHM, SATURATED_OHM, ChannelFlag, ohm_text, simulator_or_hardware
 
 # What the operator does in each state in which the session waits.
 GATES = {
@@ -16,8 +16,6 @@ GATES = {
     State.HELD: "On hold, all outputs at zero: press Enter to check the contacts again.",
     State.RECHECKED: "Contacts are good: press Enter to ramp up again, from zero.",
 }
-# More than a device can measure: nothing is connected.
-OPEN = "over 65 kohm (open)"
 STOP_HELP = "STOP: s, space, q or Esc"
 KEY_HELP = "+ raise   - lower   1-4 channel   h hold   Enter or r go on"
 
@@ -102,13 +100,6 @@ def contact(reading: Channel | None) -> str:
     if reading.ohm == NOT_MEASURED_OHM:
         return "-"
     return "good" if limits.SHORT_OHM <= reading.ohm <= limits.LEAD_OFF_OHM else "BAD"
-
-
-def ohm_text(ohm: int) -> str:
-    """A measured resistance with its unit."""
-    if ohm == SATURATED_OHM:
-        return OPEN
-    return "not measured" if ohm == NOT_MEASURED_OHM else f"{ohm} ohm"
 
 
 def ohms(view: SessionView, channel: int) -> str:

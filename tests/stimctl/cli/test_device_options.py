@@ -65,7 +65,7 @@ def test_info_says_what_is_missing() -> None:
     assert "none: output is given in leases of 3 s at most" in output
     assert output.count("lacks") == 6
     found = json.loads(CliRunner().invoke(main, ["info", *PAL, "--json"]).output)
-    assert len(found["lacks"]) == 7 + 4
+    assert len(found["lacks"]) == 7 + 5
     assert any("joystick" in lack for lack in found["lacks"])
 
 

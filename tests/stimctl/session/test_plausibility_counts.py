@@ -216,7 +216,7 @@ def test_a_pulse_that_the_device_says_was_clipped_may_read_low_and_is_no_contact
     run = Run(NO_NET)
     first, second, third = (run.tell(measured_ua=500, flags=int(flag)) for _ in range(3))
     assert (first, second) == (None, None)
-    assert text_of(third) == "channel 1 has no contact (the device says that its voltage is not enough)"
+    assert text_of(third) == "channel 1 has no contact: the device says that its voltage is not enough"
     assert third is not None
     assert third.hold
 
@@ -231,7 +231,7 @@ def test_a_pulse_that_the_device_says_was_clipped_may_read_low_and_is_no_contact
 def test_no_contact_is_told_by_its_resistance_where_that_says_so(ohm: int, found: str) -> None:
     run = Run(NO_NET)
     *_, third = (run.tell(ohm=ohm, flags=int(ChannelFlag.COMPLIANCE)) for _ in range(3))
-    assert text_of(third) == f"channel 1 has no contact ({found})"
+    assert text_of(third) == f"channel 1 has no contact: {found}"
 
 
 def test_a_clipped_pulse_counts_as_no_low_reading() -> None:

@@ -7,12 +7,12 @@ from stimctl.cli import codes
 from stimctl.cli.log.wording import happened
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
-from stimctl.cli.run.wording import ohm_text
 from stimctl.ledger import Entry, Ledger
 from stimctl.ledger.recovery import close_unfinished
 from stimctl.session.interlocks import contact_problems
 from stimctl.session.states import End
 from stimctl.wire.codec import Impedance
+from stimctl.wire.codes import ohm_text
 from tests.stimctl.cli.run.test_command import BACK, run, short
 from tests.stimctl.session.world import S, prescription
 
@@ -72,7 +72,7 @@ def test_an_open_contact_is_no_number() -> None:
     assert ohm_text(65_535) == "over 65 kohm (open)"
     assert ohm_text(751) == "751 ohm"
     result = Impedance(1, 65_535, 10, 100, 0, 0, 0)
-    assert contact_problems(result, prescription(), None) == ["channel 1: no contact (over 65 kohm: open, over 5000)"]
+    assert contact_problems(result, prescription(), None) == ["channel 1: no contact: over 65 kohm (open), more than 5000 ohm"]
 
 
 def test_a_recovered_dose_is_told_in_words(tmp_path: Path) -> None:
