@@ -51,10 +51,12 @@ def run_folders() -> list[Path]:
     """Where endpoints may be: what STIMCTL_RUN names, or `run` in this user's data folder, then /tmp/stimctl-UID.
 
     A session takes the first that it can use, and a stop looks into all of them; the last depends on the user alone,
-    for one whose home folder is missing, read-only, or of too long a name.
+    for one whose home folder is missing, read-only, or of too long a name. What is no whole path is not taken: a stop
+    from another working folder would look elsewhere.
     """
-    if chosen := os.environ.get("STIMCTL_RUN"):
-        return [Path(chosen)]
+    chosen = Path(os.environ.get("STIMCTL_RUN", ""))
+    if chosen.is_absolute():
+        return [chosen]
     folders = []
     with suppress(Misuse):
         folders.append(user_folder("data", "STIMCTL_RUN") / "run")

@@ -6,7 +6,7 @@ from stimctl.label import Label, Prose
 
 
 def label(_ctx: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """A name, a role or a thing."""
+    """A name, a role or a thing, as the log has it: full-width figures are those of any other keyboard."""
     try:
         return None if text is None else str(Label(text))
     except ValueError as wrong:

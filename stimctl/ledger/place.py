@@ -1,20 +1,17 @@
 """Where the ledger is. Apart from the ledger itself, so that asking for it loads nothing."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
-from stimctl.user_folder import user_folder
+from stimctl.user_folder import named_folder, user_folder
 
 FILE_NAME = "ledger.sqlite"
 
 
 def data_folder() -> Path:
     """Where the ledger lives: STIMCTL_DATA, or this user's data folder. Raises `Misuse` where there is none."""
-    if chosen := os.environ.get("STIMCTL_DATA"):
-        return Path(chosen)
-    return user_folder("data", "STIMCTL_DATA")
+    return named_folder("STIMCTL_DATA") or user_folder("data", "STIMCTL_DATA")
 
 
 def ledger_path(folder: Path | None = None) -> Path:

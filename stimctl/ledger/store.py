@@ -50,7 +50,10 @@ def _why_none(name: str, known: Sequence[str], found: Sequence[str]) -> str:
         return "no session was run from this ledger yet; it holds fetched doses only (`stimctl log list`)"
     if not found:
         return f"no session is called {name!r}; `stimctl log list` shows them"
-    return f"{name!r} means {len(found)} sessions ({', '.join(found[:5])}, ...); write more of it"
+    if not name:
+        return "an empty name means no session: write its id, or `latest`"
+    listed = [*found[:5], *(["..."] if len(found) > 5 else [])]
+    return f"{name!r} means {len(found)} sessions ({', '.join(listed)}); write more of it"
 
 
 def new_session_id(now: datetime | None = None) -> str:

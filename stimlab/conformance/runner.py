@@ -153,12 +153,12 @@ class SuiteRunner:
             self._body(outcome)
             self._after(outcome)
         except LineFault as fault:
-            outcome.verdict, outcome.reason = "error", str(fault)
-            run.line_lost = True
             lost = f"the line was lost in {check.name}: {fault}"
+            outcome.verdict, outcome.reason = "skipped", f"the line was lost: {fault}"
+            run.line_lost = True
         except KeyboardInterrupt:
-            outcome.verdict, outcome.reason = "skipped", "interrupted"  # which says nothing of the device
             lost = "interrupted"
+            outcome.verdict, outcome.reason = "skipped", lost  # neither says anything of the device
         if outcome.found and outcome.verdict != "error":
             outcome.verdict = "failed"
         outcome.measurements, outcome.traffic = dut.measurements, dut.traffic

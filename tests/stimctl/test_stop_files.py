@@ -39,6 +39,18 @@ def test_the_folder_that_is_named_is_the_only_one(folder: Path, monkeypatch: pyt
 
 
 @posix_only
+def test_a_folder_that_is_no_whole_path_is_not_taken(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.setenv("STIMCTL_RUN", "run")
+    with endpoint():
+        monkeypatch.chdir(tmp_path)  # as another terminal has another working folder
+        mine = [report for report in stop_all() if report.pid == os.getpid()]
+    assert [report.outcome for report in mine] == [StopStatus.ZERO]
+
+
+@posix_only
 def test_it_does_not_depend_on_where_one_terminal_keeps_its_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STIMCTL_RUN", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", "/somewhere")

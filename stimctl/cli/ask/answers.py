@@ -40,9 +40,13 @@ class Words:
 
     def read(self, text: str) -> str:
         try:
-            return Label(text)
+            label = Label(text)
         except ValueError as wrong:
             raise Misuse(f"{text!r} {wrong}") from None
+        # A slip, such as '' for nothing; and one that begins as an option does could never be given to a command.
+        if label.startswith("-") or not any(map(str.isalnum, label)):
+            raise Misuse(f"{text!r} must have a letter or a figure, and begin with no hyphen")
+        return label
 
 
 class Amount:

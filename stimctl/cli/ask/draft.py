@@ -16,15 +16,14 @@ import click
 
 from stimctl.errors import StimctlError
 from stimctl.lock_file import private_folder
-from stimctl.user_folder import user_folder
+from stimctl.user_folder import named_folder, user_folder
 
 _VARIABLE = "STIMCTL_STATE"
 
 
 def state_folder() -> Path:
     """Where drafts are: STIMCTL_STATE, or this user's folder for state. Raises `Misuse` where there is none."""
-    chosen = os.environ.get(_VARIABLE)
-    return Path(chosen) if chosen else user_folder("state", _VARIABLE)
+    return named_folder(_VARIABLE) or user_folder("state", _VARIABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +48,18 @@ class Draft:
         return state_folder() / self._name
 
     def load(self) -> DraftAnswers | None:
-        """What was left, if anything is; what is no draft counts as none."""
+        """What was left, if anything is. One that cannot be read is told of, and counts as none."""
         try:
             document = json.loads(self.path.read_text("utf-8"))
             answers = {str(name): str(answer) for name, answer in document["answers"].items()}
             return DraftAnswers(answers, datetime.fromisoformat(document["saved_utc"])) if answers else None
-        except (OSError, StimctlError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (FileNotFoundError, StimctlError):
             return None
+        except OSError as fault:
+            click.echo(f"Whether answers were left cannot be seen: {_why(fault)}", err=True)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            click.echo(f"Answers were left, but their file is damaged: {self.path}. All is asked anew.", err=True)
+        return None
 
     def save(self, answers: Mapping[str, str]) -> None:
         """Keep these. Where that cannot be it is said once, and the asking goes on."""

@@ -36,8 +36,8 @@ _RANGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:(?:-| to )([0-9]+(?:\.[0-9]+)?))?"
 
 @click.group()
 @click.option(
-    "--data", "folder", type=click.Path(path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
-    help="Folder of the ledger, instead of this user's data folder.",
+    "--data", "folder", type=click.Path(readable=False, path_type=Path),
+    help="Folder of the ledger, instead of what STIMCTL_DATA names, or this user's data folder.",
 )  # fmt: skip
 @click.pass_context
 def course(ctx: click.Context, folder: Path | None) -> None:

@@ -59,7 +59,7 @@ def export(
     if form == "parquet" and output is None:
         raise Misuse("Parquet is no text: name a file with --output")
     with opened(ctx.obj) as ledger:
-        ids = [ledger.resolve(one) for one in sessions] or [
+        ids = list(dict.fromkeys(map(ledger.resolve, sessions))) or [
             head.session_id for head in choice.of(ledger.heads(newest_first=True))
         ]
         # Who names sessions goes by their entries, who chooses them by the list.

@@ -12,6 +12,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.numbers import WholeNumber
+from stimctl.cli.texts import label
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, SessionSummary
@@ -22,8 +23,8 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 @click.group()
 @click.option(
-    "--data", "folder", type=click.Path(path_type=Path), envvar="STIMCTL_DATA", show_envvar=True,
-    help="Folder of the ledger, instead of this user's data folder.",
+    "--data", "folder", type=click.Path(readable=False, path_type=Path),
+    help="Folder of the ledger, instead of what STIMCTL_DATA names, or this user's data folder.",
 )  # fmt: skip
 @click.pass_context
 def log(ctx: click.Context, folder: Path | None) -> None:
@@ -107,7 +108,7 @@ def choosing(command: _Command) -> _Command:
         click.option("-n", "number", type=WholeNumber(1), help="The newest N only."),
         click.option("--since", callback=_since, metavar="DAY", help="From this day on, by this computer's clock."),
         click.option("--profile", help="Of this profile."),
-        click.option("--subject", help="Of this pseudonym, or of this kind of subject."),
+        click.option("--subject", callback=label, help="Of this pseudonym, or of this kind of subject."),
         click.option("--device", help="On a device whose model or serial number has this in it."),
     )
 

@@ -159,8 +159,10 @@ def _screening(summary: SessionSummary) -> Iterator[str]:
     for entry in summary.remarks:
         if entry.kind == "screening":
             answers = entry.body.get("answers")
-            listed = answers.items() if isinstance(answers, dict) else ()
-            said = [f"  {'yes' if answer else 'no ':3}  {_QUESTION.get(name, name)}" for name, answer in listed]
+            given = answers if isinstance(answers, dict) else {}
+            asked = [name for name in _QUESTION if name in given]  # the log has them by the alphabet
+            listed = dict.fromkeys([*asked, *given])
+            said = [f"  {'yes' if given[name] else 'no ':3}  {_QUESTION.get(name, name)}" for name in listed]
             about = f"Screening of {entry.body.get('pseudonym')}, answered to {summary.head.operator}"
             yield plain_lines("\n".join([about, *said]))
 

@@ -11,6 +11,7 @@ from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
 from stimctl.cli.log.group import exit_code_of, log, opened
+from stimctl.cli.texts import label
 from stimctl.errors import Misuse, StimctlError
 from stimctl.log_report import LANGUAGES, PAPERS
 from stimctl.new_file import check_free, write_new
@@ -26,7 +27,7 @@ _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 
 @log.command(epilog=codes.help_text(_CODES))
 @click.argument("session", metavar="[ID]", required=False, shell_complete=session_ids)
-@click.option("--subject", metavar="PSEUDONYM", help="All sessions of this subject, as a course.")
+@click.option("--subject", callback=label, metavar="PSEUDONYM", help="All sessions of this subject, as a course.")
 @click.option("--pdf", type=_FILE, help="Write it on paper here, readable by you alone.")
 @click.option("--html", type=_FILE, help="Write it as a page here, readable by you alone.")
 @click.option("--paper", type=click.Choice(PAPERS), default=PAPERS[0], show_default=True, help="Size of a page.")

@@ -7,13 +7,14 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.log.group import log, opened
+from stimctl.cli.texts import label
 from stimctl.new_file import write_new
 
 _CODES = codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LOG))
 
 
 @log.command(epilog=_CODES)
-@click.argument("who", metavar="WHO")
+@click.argument("who", metavar="WHO", callback=label)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
     help="File to write, readable by you alone; without it, to the terminal.",

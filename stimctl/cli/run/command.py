@@ -14,6 +14,7 @@ from stimctl.cli.completion import profile_names
 from stimctl.cli.device_options import device_options, missing_port
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import json_option
+from stimctl.cli.texts import label
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 REHEARSAL_URL = "sim://?pace=real"
@@ -33,6 +34,7 @@ REHEARSAL_URL = "sim://?pace=real"
     metavar="[WHO]",
     is_flag=False,
     flag_value="",
+    callback=lambda ctx, option, who: who and label(ctx, option, who),
     help="The last prescription of a pseudonym or of a session's id, or the last of all: asked is only what is new.",
 )
 @click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")

@@ -39,3 +39,11 @@ def test_a_data_folder_that_is_none_is_the_logs_fault(
     assert result.exit_code == codes.LOG, result.output
     assert f"{folder} is no folder; move it away, or name another folder (STIMCTL_DATA)" in result.output
     assert kind == "device" or folder.read_text() == "precious"
+
+
+@pytest.mark.parametrize("words", ["log list", "course due", "run --again --port sim://"])
+def test_a_data_folder_that_is_no_whole_path_is_refused(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STIMCTL_DATA", "~/data")
+    result = CliRunner().invoke(main, words.split())
+    assert result.exit_code == codes.INVALID, result.output
+    assert "STIMCTL_DATA is '~/data'" in result.output

@@ -58,6 +58,17 @@ def test_a_log_in_a_home_that_is_closed(closed: Path, arguments: tuple[str, ...]
     done = run(closed, *arguments)
     assert done.returncode == codes.LOG, done.stderr
     assert f"{closed}/.local/share/stimctl/ledger.sqlite" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["log list", "log verify", "course due"])
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_data_folder_that_is_closed(closed: Path, tmp_path: Path, command: str, by: str) -> None:
+    group, what = command.split()
+    named = ("--data", str(closed)) if by == "option" else ()
+    done = run(tmp_path, group, *named, what, **({} if named else {"STIMCTL_DATA": str(closed)}))
+    assert done.returncode == codes.LOG, done.stderr
+    assert f"the ledger {closed}/ledger.sqlite" in done.stderr
+    assert "Permission denied" in done.stderr
     assert "Permission denied" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -52,11 +52,23 @@ def test_only_its_owner_reads_it() -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"{}", b'{"answers": 3}', b"\xff\xfe", json.dumps({"answers": {"a": "b"}}).encode()]
 )
-def test_what_is_no_draft_counts_as_none(content: bytes) -> None:
+def test_what_is_no_draft_counts_as_none_and_is_told_of(content: bytes, capsys: pytest.CaptureFixture[str]) -> None:
     draft = Draft("low-back-pain")
     draft.save({"a": "b"})
     draft.path.write_bytes(content)
     assert draft.load() is None
+    assert capsys.readouterr().err == (
+        f"Answers were left, but their file is damaged: {draft.path}. All is asked anew.\n"
+    )
+
+
+def test_a_draft_that_cannot_be_read_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    draft = Draft("low-back-pain")
+    draft.save({"a": "b"})
+    draft.path.unlink()
+    draft.path.mkdir()
+    assert draft.load() is None
+    assert capsys.readouterr().err == (f"Whether answers were left cannot be seen: {state_folder()}: Is a directory\n")
 
 
 def test_a_folder_that_cannot_be_written_is_told_once(

@@ -134,7 +134,29 @@ def test_show_as_json(folder: Path) -> None:
     assert (document["entries"], document["run"]) == (None, None)
 
 
-@pytest.mark.parametrize(("name", "said"), [("zzz", "no session is called 'zzz'"), ("2026", "means 2 sessions")])
+def test_show_has_the_screening_in_the_order_in_which_it_was_asked(folder: Path) -> None:
+    answers = {"sensation": True, "consent": True, "made up": False, "epilepsy": False, "identity": True}
+    with Ledger(ledger_path(folder)) as ledger:
+        ledger.append(SECOND, "screening", 0, {"pseudonym": "P-07", "answers": answers})
+    lines = good(folder, "show", SECOND).splitlines()
+    first = next(n for n, line in enumerate(lines) if line.startswith("Screening of P-07"))
+    assert lines[first + 1 : first + 6] == [
+        "  yes  Is this the person the pseudonym stands for?",
+        "  yes  Has the person consented to this session?",
+        "  no   Does the person have epilepsy?",
+        "  yes  Is sensation impaired where the needles are?",
+        "  no   made up",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("zzz", "no session is called 'zzz'"),
+        ("2026", "means 2 sessions (20260131-142501-7k3fq, 20260201-090000-q2m4x); write more of it"),
+        ("", "an empty name means no session: write its id, or `latest`"),
+    ],
+)
 def test_wrong_id_is_a_sentence(folder: Path, name: str, said: str) -> None:
     result = call(folder, "show", name)
     assert result.exit_code == 3
@@ -219,6 +241,8 @@ def test_export_of_many_has_one_header(folder: Path) -> None:
     assert [row["session_id"] for row in csv.DictReader(io.StringIO(chosen))] == [SECOND, FIRST], "newest first"
     documents = json.loads(good(folder, "export", "-n", "2", "--format", "json"))
     assert [document["session"]["head"]["session_id"] for document in documents] == [SECOND, FIRST]
+    twice = good(folder, "export", FIRST, SECOND[:12], SECOND, "--format", "csv")
+    assert [row["session_id"] for row in csv.DictReader(io.StringIO(twice))] == [FIRST, SECOND], "each counts once"
     assert call(folder, "export", "--format", "csv").exit_code == 3
     assert call(folder, "export", FIRST, "--all", "--format", "csv").exit_code == 3
 
@@ -242,6 +266,7 @@ def test_no_cell_is_a_formula_and_none_orders_a_terminal(folder: Path) -> None:
         (["-n", "1"], [SECOND]),
         (["--subject", "P-07"], [SECOND, FIRST]),
         (["--subject", "P-08"], []),
+        (["--subject", "\uff30\uff0d\uff10\uff17"], [SECOND, FIRST]),
         (["--profile", "low-back-pain", "--device", "s1"], [SECOND, FIRST]),
         (["--device", "S2"], []),
         (["--since", "2026-01-01"], [SECOND, FIRST]),
