@@ -69,7 +69,8 @@ class StopReport:
         """What happened, and what to do where it is not all well."""
         if self.pid is None:
             return f"sessions of yours may run that are not found ({self.detail}): if one does, PULL THE LEADS"
-        name = f"session {self.session_id or '(not opened yet)'} of process {self.pid}"
+        unnamed = "(not opened yet)" if self.about is not None else "(whose id it did not say)"
+        name = f"session {self.session_id or unnamed} of process {self.pid}"
         after = "" if self.after_us is None else f" after {self.after_us} us"
         detail = f" ({self.detail})" if self.detail else ""
         if self.outcome is StopStatus.ZERO:

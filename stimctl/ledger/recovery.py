@@ -38,14 +38,21 @@ class DoseOwner(NamedTuple):
 
 
 def owner(ledger: Ledger, serial: str, record: SessionRecord) -> DoseOwner | None:
-    """The newest logged session that is this one of device `serial`, or None when this ledger does not know it."""
+    """The logged session that is this one of device `serial`, or None when this ledger does not know it.
+
+    Its last arm's nonce tells it from that of another device of the same serial number, as two simulators have. Where
+    no session has that, it is the newest of the same number.
+    """
+    newest = None
     for opened in ledger.opened_newest_first():
         if not _is_of(opened, serial, record.boot_id):
             continue
         armed = [entry.body for entry in ledger.armed(opened.session_id)]
-        if any(body.get("session") == record.session for body in armed):
-            return DoseOwner(opened.session_id, any(body.get("nonce") == record.nonce for body in armed))
-    return None
+        if any((body.get("session"), body.get("nonce")) == (record.session, record.nonce) for body in armed):
+            return DoseOwner(opened.session_id, arm_logged=True)
+        if newest is None and any(body.get("session") == record.session for body in armed):
+            newest = DoseOwner(opened.session_id, arm_logged=False)
+    return newest
 
 
 def _is_of(opened: Entry, serial: str, boot_id: int) -> bool:

@@ -285,6 +285,7 @@ def test_stopped_process_is_unreachable_in_time_and_kept(folder: Path, child: su
     (report,) = stop_all(0.3, folder=folder)
     assert time.monotonic() - begin < 5
     assert (report.outcome, report.detail) == (StopStatus.UNREACHABLE, "no answer within 0.3 s")
+    assert report.sentence().startswith(f"session (whose id it did not say) of process {report.pid}: could not be")
     assert len(list(folder.glob("*.json"))) == 1
     child.send_signal(signal.SIGCONT)
 

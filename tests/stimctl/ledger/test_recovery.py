@@ -91,6 +91,15 @@ def test_an_arm_that_was_never_logged_is_its_sessions_all_the_same(ledger: Ledge
     ledger.close()
 
 
+def test_a_dose_is_that_of_the_arm_which_made_it_whoever_has_the_same_serial_number_and_session(ledger: Ledger) -> None:
+    """Three simulators, each in its first life, ran at the same time; the first program was killed."""
+    for session_id, nonce in (("s-1", 2 << 32 | 1), ("s-2", 2 << 32 | 8), ("s-3", 2 << 32 | 9)):
+        opened(ledger, session_id, "A1", nonce)
+    assert owner(ledger, "A1", records(2 << 32 | 1).record) == DoseOwner("s-1", arm_logged=True)
+    assert owner(ledger, "A1", records(2 << 32 | 7).record) == DoseOwner("s-3", arm_logged=False)
+    ledger.close()
+
+
 def test_of_two_that_fit_it_is_the_newest(ledger: Ledger) -> None:
     """A device whose memory was wiped counts anew."""
     opened(ledger, "s-1", "A1", 2 << 32 | 1)
