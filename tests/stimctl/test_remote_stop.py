@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from stimctl.cli import codes
 from stimctl.cli.stop import stop
 from stimctl.errors import LineLost, Misuse
 from stimctl.remote_stop import (
@@ -509,3 +510,15 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(folder: Path) -> None:
     folder.parent.joinpath("file").write_text("no folder")
     with pytest.raises(Misuse, match="set STIMCTL_RUN"):
         ControlEndpoint(Session().on_stop, Session().describe, folder=folder.parent / "file" / "run")
+
+
+@posix_only
+@pytest.mark.realtime
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full is Linux's")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_done_is_told_by_the_exit_code_where_it_cannot_be_printed(folder: Path, options: list[str]) -> None:
+    command = [sys.executable, "-c", "from stimctl.cli import main; main()", "stop", *options]
+    environment = {**os.environ, "STIMCTL_RUN": str(folder)}
+    with ControlEndpoint(Session().on_stop, Session().describe, folder=folder), Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=full, env=environment, check=False)
+    assert done.returncode == codes.DONE, "3 says that nothing was stopped"
