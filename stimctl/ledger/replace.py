@@ -104,13 +104,28 @@ def recover(path: Path, now: Callable[[], datetime] = utc_now) -> str:
         missing = gaps_in(rows, found.mark.number if found.mark else 0)
         return Due(Seal(RECOVERED, head, found.mark, missing), aside, {"source": str(path)})
 
+    _require_none_runs(path)
+    if _is_sound(path):
+        raise Misuse(f"nothing is wrong with the ledger {path}: it was left as it is")
     return _replaced(path, prepare, now)
 
 
-def _replaced(path: Path, prepare: Callable[[Found, datetime], Due], now: Callable[[], datetime]) -> str:
+def _is_sound(path: Path) -> bool:
+    try:
+        with Ledger(path, read_only=True) as ledger:
+            return ledger.doubt_of_all() is None and ledger.verify().broken is None
+    except LogFault:
+        return False
+
+
+def _require_none_runs(path: Path) -> None:
     running = [lock.stem for lock in live_folder(path).glob("*.lock") if is_alive(lock)]
     if running:
         raise Misuse(f"session {running[0]} is still running on this ledger; end it first")
+
+
+def _replaced(path: Path, prepare: Callable[[Found, datetime], Due], now: Callable[[], datetime]) -> str:
+    _require_none_runs(path)
     appender = Appender(path, now=now, prepare=prepare)
     appender.close()
     with Ledger(path, read_only=True) as ledger:

@@ -156,6 +156,18 @@ def test_entries_behind_a_damaged_frame_of_the_wal_are_kept(path: Path, tmp_path
         assert (mended.verify().entries, mended.verify().lost) == (51, 0)
 
 
+def test_a_sound_ledger_is_left_as_it_is(path: Path, session: Callable[..., str]) -> None:
+    """Else it would be said for ever to have been damaged."""
+    with Ledger(path) as ledger:
+        session(ledger)
+    before = path.read_bytes()
+    with pytest.raises(Misuse, match=r"nothing is wrong with the ledger .*: it was left as it is"):
+        recover(path)
+    assert path.read_bytes() == before
+    with Ledger(path, read_only=True) as ledger:
+        assert (ledger.verify().ok, ledger.losses()) == (True, [])
+
+
 def test_a_changed_entry_is_dropped_and_told(path: Path, session: Callable[..., str]) -> None:
     with Ledger(path) as ledger:
         session(ledger)
