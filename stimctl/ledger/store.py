@@ -342,8 +342,11 @@ class Ledger:
 
     def not_found(self, sentence: str) -> LogFault | Misuse:
         """That something is not there; where entries may be gone or changed, that this may be why."""
-        doubt = self.doubt_of_all()
-        return Misuse(sentence) if doubt is None else LogFault(f"{sentence}; but the ledger does not hold: {doubt}")
+        if doubt := self.doubt_of_all():
+            return LogFault(f"{sentence}; but the ledger does not hold: {doubt}")
+        if lost := next((loss.sentence for loss in self.losses() if loss.missing), None):
+            return LogFault(f"{sentence}; but it may be among what was lost earlier: {lost}")
+        return Misuse(sentence)
 
     def is_running(self, session_id: str) -> bool:
         """Whether a living process holds the session's writer."""

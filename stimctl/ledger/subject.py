@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.document import LogHead, document
 from stimctl.ledger.kept_schema import keep, schema_of, text_of
 from stimctl.ledger.reading import Entry
@@ -55,11 +54,9 @@ def subject_document(ledger: Ledger, pseudonym: str) -> dict[str, Any]:
     """Everything of `pseudonym`, JSON-able. Raises `Misuse` where there is nothing, `LogFault`."""
     sessions = tuple(_sessions(ledger, pseudonym))
     courses = tuple(courses_of(ledger, pseudonym))
-    doubt = ledger.doubt_of_all()
     if not sessions and not courses:
-        if doubt:
-            raise LogFault(f"whether the ledger holds anything of {pseudonym!r} cannot be said: {doubt}")
-        raise Misuse(f"the ledger holds nothing of {pseudonym!r}; `stimctl log list` shows whom it knows")
+        raise ledger.not_found(f"the ledger holds nothing of {pseudonym!r}; `stimctl log list` shows whom it knows")
+    doubt = ledger.doubt_of_all()
     faults = [doubt] if doubt else []
     faults += [fault for session in sessions for fault in session["session"]["faults"]]
     faults += [entry.fault for course in courses for entry in course.entries if entry.fault]

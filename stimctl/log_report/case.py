@@ -7,7 +7,7 @@ from typing import Any
 
 from stimctl.course.courses import Course, courses
 from stimctl.course.visits import heads_of
-from stimctl.errors import LogFault, Misuse
+from stimctl.errors import LogFault
 from stimctl.ledger import Entry, Ledger, SessionSummary
 from stimctl.ledger.anchor import Mark, anchor_path, read_anchor
 from stimctl.ledger.files import faults
@@ -68,10 +68,9 @@ def cases_of(ledger: Ledger, pseudonym: str) -> list[SessionCase]:
     """Every session of one subject, oldest first. Raises `Misuse` for none, `LogFault` where some may be gone."""
     ids = [head.session_id for head in ledger.heads() if head.pseudonym == pseudonym]
     if not ids:
-        doubt = ledger.doubt_of_all()
-        if doubt:
-            raise LogFault(f"whether the ledger holds a session of {pseudonym!r} cannot be said: {doubt}")
-        raise Misuse(f"no session of {pseudonym!r} is in this ledger; `stimctl log list` shows whose there are")
+        raise ledger.not_found(
+            f"no session of {pseudonym!r} is in this ledger; `stimctl log list` shows whose there are"
+        )
     return [case_of(ledger, session_id) for session_id in ids]
 
 

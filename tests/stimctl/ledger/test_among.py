@@ -118,3 +118,8 @@ def test_where_entries_are_gone_a_session_that_is_not_found_may_be_among_them(pa
         pytest.raises(LogFault, match=r"no session yet; but the ledger does not hold: .*1 entry lost"),
     ):
         ledger.resolve("s-2")
+    with (
+        Ledger(path) as sealed,
+        pytest.raises(LogFault, match=r"but it may be among what was lost earlier: .*1 entry lost \(number 1\)"),
+    ):
+        sealed.resolve("s-2")
