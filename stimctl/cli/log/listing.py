@@ -1,5 +1,6 @@
 """Sessions in two lines each, as `stimctl log list` shows them. It loads next to nothing: a list comes at once."""
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -51,6 +52,11 @@ def page_out(lines: list[str]) -> None:
         from shutil import get_terminal_size
 
         if len(lines) >= get_terminal_size().lines:
-            click.echo_via_pager("\n".join(lines))
+            # As it would be printed: the pager is given bytes, and would show "?" for all that its encoding lacks. That
+            # it is UTF-8, `less` would ask the locale, which may be another than the one that Python goes by.
+            encoding, errors = sys.stdout.encoding, sys.stdout.errors or "strict"
+            if encoding.lower().replace("_", "-") == "utf-8":
+                os.environ.setdefault("LESSCHARSET", "utf-8")
+            click.echo_via_pager("\n".join(lines).encode(encoding, errors).decode(encoding))
             return
     click.echo("\n".join(lines))
