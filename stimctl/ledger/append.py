@@ -111,6 +111,9 @@ class Appender:
             self._files = FilesInPlace(self.path, wal_path(self.path), anchor_path(self.path))
             if due is not None:
                 self._seal(due, now)
+            else:
+                with self.transaction():  # of nothing: a file that cannot be written is told now, not by a session
+                    pass
         except BaseException:
             self.connection.close()
             raise

@@ -23,10 +23,11 @@ from stimctl.cli.run import wording as words
 from stimctl.cli.run.again import earlier_values, last_session
 from stimctl.cli.run.course import CourseOfRun
 from stimctl.cli.run.device_first import OpenDevice
+from stimctl.cli.session_log import session_log
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.label import Label
 from stimctl.ledger.heads import REHEARSAL
-from stimctl.ledger.place import data_folder
+from stimctl.ledger.place import data_folder, ledger_is_there, ledger_path
 from stimctl.prescription import (
     PaperPrescription,
     Prescription,
@@ -94,8 +95,16 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
     identity = device.identity
     kind = REHEARSAL if request.rehearse else simulator_or_hardware(identity.simulator)
     click.echo(f"{kind}: {identity.model} {identity.serial}, firmware {identity.firmware}")
+    _check_log()
     _ask_of_calibration(identity)
     return _AskedRun(request, profiles, profile, device).prepared(given)
+
+
+def _check_log() -> None:
+    """No session begins on a log that cannot be written: that is told before anybody is asked anything."""
+    if ledger_is_there(ledger_path()):
+        with session_log():
+            pass
 
 
 def _ask_of_calibration(identity: Identity) -> None:

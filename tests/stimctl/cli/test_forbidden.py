@@ -129,3 +129,24 @@ def test_a_log_that_may_not_be_read_is_said_to_be_so_by_every_command(tmp_path: 
     done = run(tmp_path, *words.split(), STIMCTL_DATA=str(folder))
     assert done.returncode == codes.LOG, done.stderr
     assert "ledger.sqlite is out of your reach" in done.stderr
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Path]:
+    """A data folder with a ledger, neither of which may be written."""
+    folder = tmp_path / "data"
+    Ledger(folder / "ledger.sqlite").close()
+    (folder / "ledger.sqlite").chmod(0o400)
+    folder.chmod(0o500)
+    yield folder
+    folder.chmod(0o700)
+
+
+def test_a_log_that_cannot_be_written_is_told_before_a_session(read_only: Path, tmp_path: Path) -> None:
+    file = "profiles/examples/low-back-pain.toml"
+    done = run(
+        tmp_path, "run", "low-back-pain", "--port", "sim://", "--prescription", file, STIMCTL_DATA=str(read_only)
+    )
+    assert done.returncode == codes.LOG, done.stderr
+    assert f"the ledger {read_only}/ledger.sqlite: it cannot be written; check the owner and the mode" in done.stderr
+    assert done.stdout == "", "no device is asked for anything"

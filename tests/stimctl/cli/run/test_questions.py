@@ -133,6 +133,17 @@ def test_a_calibration_past_due_needs_an_answer_before_any_other(home: Path) -> 
         answered(terminal, [("all the same", "y"), ON_SIMULATOR[0]])
 
 
+def test_a_log_in_which_no_session_can_begin_is_told_before_any_question(home: Path) -> None:
+    with Ledger(home / "ledger.sqlite") as ledger:
+        ledger.append("s-1", "opened", 0, {"pseudonym": "P-17"})
+    (home / "ledger.sqlite").unlink()
+    (home / "ledger.sqlite").mkdir()
+    with Terminal("run", "low-back-pain", "--port", FAST) as terminal:
+        assert terminal.ended() == codes.LOG
+    assert "ledger.sqlite is a folder, and a ledger is a plain file" in terminal.text
+    assert "Subject" not in terminal.text
+
+
 def test_answers_are_never_lost_and_are_offered_at_the_next_start(home: Path) -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
         answered(terminal, ON_SIMULATOR[:11])
