@@ -205,8 +205,11 @@ class Closing:
         if not self._waits_for_log:
             return  # an entry before the stop: zero comes first, and the last entry will tell
         self._waits_for_log = False
+        assert self.report is not None
         action = "the dose is still in the device: mend the log, then connect again"
-        if self._context.by_lease:
+        if not self.report.armed:
+            action = "nothing was armed, so no dose is lost: mend the log, then start a new session"
+        elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:

@@ -496,6 +496,17 @@ def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool 
     assert bench.closing.deadline_us() != NEVER_US
 
 
+@pytest.mark.parametrize("by_lease", [False, True])
+def test_where_nothing_was_armed_a_failed_log_has_lost_no_dose(by_lease: bool) -> None:
+    bench = Bench(State.TESTED, armed=False)
+    bench.context.device.identity = replace(IDENTITY, by_lease=by_lease)
+    bench.stop().zero()
+    bench.closing.log_failed("the disk is full", STOP_US + 5_000)
+    action = "nothing was armed, so no dose is lost: mend the log, then start a new session"
+    assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
+    assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
+
+
 def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_counts() -> None:
     """The log was waited for as the stop came: what comes of that is not about the last entry."""
     bench = Bench(State.CHECKED)
