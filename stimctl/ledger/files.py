@@ -75,7 +75,7 @@ def log_fault(path: Path, error: Exception) -> LogFault:
         )
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        return LedgerBusy(f"the ledger {path}: another program keeps it locked")
+        return LedgerBusy(f"the ledger {path}: another program keeps it locked, or its disk has no file locks")
     advice = (
         _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None))
         if code is None

@@ -101,7 +101,7 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
 
 
 def _check_log() -> None:
-    """No session begins on a log that cannot be written: that is told before anybody is asked anything."""
+    """No session begins on a log that may not be written or does not hold: told before anybody is asked anything."""
     if ledger_is_there(ledger_path()):
         with session_log():
             pass
