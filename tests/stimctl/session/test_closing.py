@@ -9,7 +9,7 @@ from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
 from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task
-from stimctl.session.view import PULL_THE_LEADS, Priority
+from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
 from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.native import NativeAdapter
@@ -96,6 +96,43 @@ def records(session: int = SESSION, counted: int = SESSION, measured: int = SESS
 def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
     zeros = m.Status(*([0] * len(m.Status._fields)))
     return zeros._replace(state=state, device_time_us=device_time_us, boot_id=boot_id)
+
+
+# --- the line goes while the device is put at rest -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by_lease", "stays", "alarms"),
+    [
+        (False, False, []),
+        (True, False, [(Priority.HIGH, "the line was lost while the board was put at rest", UNRESTED)]),
+        (True, True, [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]),
+    ],
+)
+def test_a_line_that_goes_as_a_board_is_put_at_rest_leaves_it_in_doubt(
+    by_lease: bool, stays: bool, alarms: list[tuple[Priority, str, str]]
+) -> None:
+    bench = Bench()
+    bench.context.device.identity = replace(IDENTITY, by_lease=by_lease)
+    bench.line.may_stay_driven = stays
+    bench.stop().zero()
+    assert bench.closing.lose_line(STOP_US + 4_000)
+    assert bench.alarms() == alarms
+    assert bench.closing.report is not None
+    assert (bench.closing.report.zero_confirmed_us is None) is stays
+    # Once it is at rest, nothing is left in doubt.
+    later = Bench()
+    later.context.device.identity, later.line.may_stay_driven = replace(IDENTITY, by_lease=by_lease), stays
+    later.stop().zero().closing.on_records(records(), STOP_US + 4_000)
+    assert later.closing.lose_line(STOP_US + 5_000)
+    assert later.alarms() == []
+
+
+def test_a_zero_in_doubt_is_an_alarm_also_before_anything_was_armed() -> None:
+    bench = Bench(State.IDLE, armed=False)
+    bench.line.may_stay_driven = True
+    bench.stop().closing.lose_line(STOP_US + 4_000)
+    assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
 
 
 # --- the stop ---------------------------------------------------------------------------------------

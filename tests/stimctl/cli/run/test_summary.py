@@ -72,7 +72,9 @@ def test_an_open_contact_is_no_number() -> None:
     assert ohm_text(65_535) == "over 65 kohm (open)"
     assert ohm_text(751) == "751 ohm"
     result = Impedance(1, 65_535, 10, 100, 0, 0, 0)
-    assert contact_problems(result, prescription(), None) == ["channel 1: no contact: over 65 kohm (open), more than 5000 ohm"]
+    assert contact_problems(result, prescription(), None) == [
+        "channel 1: no contact: over 65 kohm (open), more than 5000 ohm"
+    ]
 
 
 def test_a_recovered_dose_is_told_in_words(tmp_path: Path) -> None:
