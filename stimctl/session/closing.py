@@ -83,7 +83,19 @@ class Closing:
         if self.zero is None or identity is None or status.boot_id != identity.boot_id:
             return
         if status.device_time_us > context.device.answered_us and status.state in GIVES_OUTPUT:
-            self.stop_anew("the device gives output again after its zero was confirmed", now_us)
+            text = "the device gives output again after its zero was confirmed"
+            if self.report is not None:  # else the device is asked what it counted once it is stopped
+                self.doubt_counts(text)
+            self.stop_anew(text, now_us)
+
+    def doubt_counts(self, text: str) -> None:
+        """What was counted is not all that flowed, or not what was ordered: also where the report is drawn up."""
+        dose_tracker = self._context.dose_tracker
+        dose_tracker.contradiction = dose_tracker.contradiction or text
+        if self.report is not None:
+            exact = None if self.report.delivered is None else False
+            told = {**self.report.agreement, "exact": exact, "contradiction": dose_tracker.contradiction}
+            self.report = replace(self.report, agreement=told)
 
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""

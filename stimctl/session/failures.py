@@ -77,8 +77,7 @@ class Failures:
 
     def on_intruded(self, event: base.Intruded, now_us: int) -> None:
         """Somebody else's output is stopped as ours is, and no count is believed any more."""
-        dose_tracker = self._context.dose_tracker
-        dose_tracker.contradiction = dose_tracker.contradiction or event.text
+        self._close.doubt_counts(event.text)
         if self._context.state is STOPPING:
             self._close.stop_anew(event.text, now_us)
         elif self._context.state is not ENDED:
