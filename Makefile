@@ -128,7 +128,7 @@ firmware-resets: firmware $(VENV)/.installed-dev
 	$(BIN)/python -m tests.firmware.resets
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # The stamps say which dependencies stand in .venv; they are renewed when pyproject.toml changes.

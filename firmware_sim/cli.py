@@ -29,6 +29,12 @@ Examples:
   stimctl sim --pty --device pulsepal --firmware 22 --isolator 1.0
   stimctl sim --pty --link /tmp/stimulator --scenario faults.toml
   stimctl info --port /tmp/stimulator        (in another terminal)
+
+\b
+Exit codes:
+    0  done; also when Ctrl-C, SIGTERM or a closed terminal ended it
+    2  the command was not understood
+    3  a file, a name or a port cannot be had
 """
 
 

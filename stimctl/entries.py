@@ -195,7 +195,7 @@ class OutputHeld(LogEntry, kind="held"):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled(LogEntry, kind="sample"):
-    """The newest reading of each channel, once a second."""
+    """The newest reading of each channel, every 10 s of a run."""
 
     stimulation_us: Annotated[int | None, "stimulation time by then"]
     channels: Annotated[dict[str, dict[str, Any]], "the device's readings, by channel"]

@@ -18,18 +18,16 @@ _EVEN = 0.05  # of a period
 def without_check(measured: PulseMeasurements, ua: float) -> tuple[PulseMeasurements, int]:
     """A column without the check's pulses at its beginning, and how many these are. `ua` is what its number 1 is in uA.
 
-    They are all there, alike and even, with a pause behind them; the same row with a pulse missing is no check.
+    They are all there, alike and even; a row that goes on like them, though with a pulse missing, is no check.
     """
     pulses = measured.pulses
     steps = np.diff(pulses["onset_s"][: CHECK_PULSES + 2]) * US_PER_S / CHECK_SHAPE.period_us
     even, alike = np.abs(steps - 1) <= _EVEN, _of_check(pulses[: CHECK_PULSES + 1], ua)
-    check, then = slice(CHECK_PULSES), slice(CHECK_PULSES, None)
-    whole = (
-        len(alike) > CHECK_PULSES and alike[check].all() and even[check][:-1].all() and steps[CHECK_PULSES - 1] > 1.5
-    )
-    if not whole or (alike[then].all() and even[then].all()):
+    last = CHECK_PULSES - 1
+    whole = len(alike) > CHECK_PULSES and alike[:CHECK_PULSES].all() and even[:last].all() and steps[last] > 1 - _EVEN
+    if not whole or (alike[CHECK_PULSES] and even[last:].any()):
         return measured, 0
-    return replace(measured, pulses=pulses[then]), CHECK_PULSES
+    return replace(measured, pulses=pulses[CHECK_PULSES:]), CHECK_PULSES
 
 
 def _of_check(pulses: Pulses, ua: float) -> npt.NDArray[np.bool_]:

@@ -79,6 +79,7 @@ class Plausibility:
         # By lease, a reading is the host's own account of what it heard: a beginning that was heard late, by a program
         # that stood still, and an end that was heard in time bring their pulses, and two steps of a ramp, close
         # together. Whether a lease played too fast the adapter judges, by when it was ordered; its gate, how they rise.
+        self._by_lease = identity.by_lease
         self._late_us = limits.WATCHDOG_US if identity.by_lease else 0
         self._net_floor_pc = identity.net_charge_floor_pc
         first, last = program.segments[0], program.segments[-1]
@@ -170,7 +171,7 @@ class Plausibility:
         if (pulses_0 or pulses_1 or charge_pc or left_pc) and finding is None:
             # A target that went up and down again leaves no trace in two readings; nor, by lease, does a lease that was
             # not heard to begin before it was cut.
-            settled = not self._late_us and not sent_ua and was_us >= self._changed_us.get(number, 0)
+            settled = not self._by_lease and not sent_ua and was_us >= self._changed_us.get(number, 0)
             exact = settled and was_target_ua == target_ua == applied_ua == was_ua
             most_ua = applied_ua if exact else max(was_ua, applied_ua, self._allowed_ua(number, was_us))
             finding = self._counts(number, device_us - was_us, pulses_0, pulses_1, charge_pc, left_pc, most_ua, exact)

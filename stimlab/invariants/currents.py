@@ -74,10 +74,19 @@ def second(evidence: Evidence) -> Found:
 def charge(evidence: Evidence) -> Found:
     """No phase above 1.2 uC, but for the converter's rounding."""
     for channel, flows in (*evidence.trains.items(), *evidence.checks.items()):
-        most_fc = limits.CHARGE_PER_PHASE.high * 1_000 + HALF_STEP_NA * flows.width_us
-        most_fc += evidence.slack(limits.CHARGE_PER_PHASE.high * 1_000)
-        over = flows.first_na * flows.width_us > most_fc
-        yield from _worst(flows, over, f"channel {channel} gave {{first_na}} nA for {{width_us}} us in a phase")
+        yield from _worst(
+            flows,
+            overcharged(evidence, flows),
+            f"channel {channel} gave {{first_na}} nA for {{width_us}} us in a phase",
+        )
+
+
+def overcharged(evidence: Evidence, flows: FlowColumns) -> Bools:
+    """Which stretches have more than 1.2 uC a phase, at the shortest that a drifting clock lets a width be."""
+    width_us = flows.width_us - evidence.slack(limits.WIDTH.high)
+    most_fc = limits.CHARGE_PER_PHASE.high * 1_000 + HALF_STEP_NA * flows.width_us
+    over: Bools = flows.first_na * width_us > most_fc
+    return over
 
 
 def astray_pulses(flows: FlowColumns) -> Bools:

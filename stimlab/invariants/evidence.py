@@ -116,7 +116,8 @@ class Evidence:
 
     `counted` are the device's own pulses and pC by channel; `named`: where there is no report, it was refused with a
     sentence before anything flowed; `over_us`: when it was over; `drift_ppm`: by how much the device's clock is off;
-    `slept_us`: for how long the host stood still, or seems to by its clock, in the stop.
+    `slept_us`: for how long the host stood still, or seems to by its clock, in the stop; `dac_permille`: how
+    much of what is asked for its converters give at most.
     """
 
     prescription: Prescription
@@ -136,6 +137,7 @@ class Evidence:
     named: bool = True
     drift_ppm: int = 0
     slept_us: int = 0
+    dac_permille: int = 1_000
 
     def slack(self, figure: int) -> int:
         """By how much a figure of the device's clock may differ by the port's, where the device's clock drifts."""
@@ -209,6 +211,8 @@ def evidence_of(played: "PlayedSession") -> Evidence:
         kind = played.scenario.faults[index].kind
         fired_us[kind] = min(at_us, fired_us.get(kind, at_us))
     drifts = [fault.options.get("ppm", 0) for fault in played.scenario.faults if fault.kind == "device.clock_drift"]
+    gains = (CATALOGUE[each.kind].number(each, "gain_permille") for each in played.scenario.faults
+             if each.kind == "device.dac_gain")  # fmt: skip
     return Evidence(
         prescription=prescription,
         trains=kept[FlowKind.TRAIN],
@@ -227,6 +231,7 @@ def evidence_of(played: "PlayedSession") -> Evidence:
         named=played.error is None and (played.refused is None or not any(kept[kind] for kind in FlowKind)),
         drift_ppm=sum(abs(int(ppm)) for ppm in drifts),
         slept_us=_slept_us(played),
+        dac_permille=max((1_000, *gains)),
     )
 
 

@@ -11,7 +11,7 @@ from firmware_sim.analog.converter import (
 )
 from stimctl import limits
 from stimctl.units import US_PER_MS
-from stimlab.invariants.currents import HALF_STEP_NA, Found, known_shape, ramp
+from stimlab.invariants.currents import HALF_STEP_NA, Found, known_shape, overcharged, ramp
 from stimlab.invariants.evidence import Bools, Evidence, FlowColumns, Ints
 
 CUT_US = 1 * US_PER_MS  # an over-current is cut within it
@@ -77,8 +77,9 @@ def _driven_us(evidence: Evidence, flows: FlowColumns) -> Ints:
 
 def full_scale(evidence: Evidence) -> Found:
     """Converter and ammeter broken at once: the converter's full scale is all that is left."""
+    most_na = MOST_NA * evidence.dac_permille // 1_000
     for channel, flows in evidence.trains.items():
-        if len(flows) and max(int(flows.first_na.max()), int(flows.second_na.max())) > MOST_NA:
+        if len(flows) and max(int(flows.first_na.max()), int(flows.second_na.max())) > most_na:
             yield f"channel {channel} carried more than the converter's full scale", int(flows.first_us[0])
 
 
@@ -96,12 +97,11 @@ def three_in_a_row(evidence: Evidence) -> Found:
 def lawful(evidence: Evidence) -> Found:
     """Whatever program the device plays, each pulse is inside its own limits: widths, rate and charge."""
     for channel, flows in evidence.trains.items():
-        most_fc = (limits.CHARGE_PER_PHASE.high + evidence.slack(limits.CHARGE_PER_PHASE.high)) * 1_000
         wrong = flows.width_us > limits.WIDTH.high + evidence.slack(limits.WIDTH.high)
         wrong |= flows.second_width_us > limits.SECOND_WIDTH.high + evidence.slack(limits.SECOND_WIDTH.high)
         wrong |= flows.gap_us > limits.INTERPHASE_GAP.high + evidence.slack(limits.INTERPHASE_GAP.high)
         wrong |= (flows.count > 1) & (flows.period_us < limits.PERIOD.low - evidence.slack(limits.PERIOD.low))
-        wrong |= flows.first_na * flows.width_us > most_fc + HALF_STEP_NA * flows.width_us
+        wrong |= overcharged(evidence, flows)
         found = np.flatnonzero(wrong)
         if len(found):
             yield f"channel {channel}: a pulse outside the device's own limits", int(flows.first_us[found[0]])

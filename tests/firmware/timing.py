@@ -134,7 +134,7 @@ def figures(lab: Lab, moments: int = MOMENTS) -> Iterator[Figure]:
                  "edges")  # fmt: skip
     ordered = sorted(given, key=lambda each: each.begun)
     dead = min((b.begun - a.second_end) / CYCLES_A_US for a, b in pairwise(ordered))
-    yield Figure("dead time between channels, the shortest (below zero: they overlap)", -dead, 0.0, "us", "edges")
+    yield Figure("overlap of two channels, the longest (below zero: dead time between them)", -dead, 0.0, "us", "edges")
     yield from latencies(waited)
     ended(lab)
     late = onsets_us(*busy_run(lab, 1_000_000, program=DENSE))

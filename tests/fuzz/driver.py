@@ -45,7 +45,7 @@ _PAIRS: tuple[Callable[[], tuple[Any, Any]], ...] = (
     ),
 )
 _NEVER_REFUSED = (c.AskStop, c.LineGone, c.LogFailed)
-_AFTER_A_STOP = (m.Stop, m.ReadCounters, m.ReadMeasured, m.ReadSession, m.Acknowledge)
+_AFTER_A_STOP = (m.Stop, m.ReadImpedance, m.ReadCounters, m.ReadMeasured, m.ReadSession, m.Acknowledge)
 
 
 class _DriverBench:

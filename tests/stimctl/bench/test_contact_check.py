@@ -23,8 +23,9 @@ def column(
     return PulseMeasurements("a file", "ch1", 5e-6, 0, 1, rows, 0, 0, 0, 0)
 
 
-def test_a_checks_pulses_are_told_by_their_shape_and_the_pause_behind_them() -> None:
-    run, found = without_check(column(10), UA)
+@pytest.mark.parametrize("pause_s", [0.011, 0.09, 3])
+def test_a_checks_pulses_are_told_by_their_shape(pause_s: float) -> None:
+    run, found = without_check(column(10, pause_s=pause_s), UA)
     assert (found, len(run.pulses)) == (10, 5)
 
 
@@ -32,7 +33,7 @@ def test_a_checks_pulses_are_told_by_their_shape_and_the_pause_behind_them() -> 
     "changes",
     [
         {"pulses": 9}, {"pulses": 11}, {"ua": 80}, {"ua": 130}, {"ua": 1_000}, {"width_s": 1.5e-4}, {"width_s": 6e-4},
-        {"every_s": 0.009}, {"every_s": 0.02}, {"pause_s": 0.014},
+        {"every_s": 0.009}, {"every_s": 0.02}, {"pause_s": 0.005},
     ],
     ids=str,
 )  # fmt: skip

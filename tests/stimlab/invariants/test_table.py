@@ -162,6 +162,28 @@ def test_a_late_zero_without_an_alarm_fires_by_the_time_in_which_the_host_ran(
     assert bool(list(reports.alarm(evidence))) is fires
 
 
+@pytest.mark.parametrize(("width_us", "drift_ppm", "fires"), [
+    (648, 0, True), (648, 73_503, False), (655, 73_503, True), (702, 144_762, False), (711, 144_762, True),
+])  # fmt: skip
+def test_a_charge_is_judged_by_the_devices_own_clock(
+    width_us: int, drift_ppm: int, fires: bool, good: Evidence
+) -> None:
+    """2 mA for 600 us of a clock that is slow: the record has whole microseconds of the world's."""
+    long = shaped(good, full(good), first_na=2_000_000, width_us=width_us, second_width_us=width_us)
+    evidence = replace(long, drift_ppm=drift_ppm)
+    assert bool(list(currents.charge(evidence))) is fires
+    found = [text for text, _ in INSTEAD["lawful"](evidence)]
+    assert bool(found) is fires
+
+
+@pytest.mark.parametrize(("permille", "fires"), [(1_000, True), (1_200, True), (1_500, False)])
+def test_a_converter_that_gives_too_much_has_its_full_scale_by_as_much(
+    permille: int, fires: bool, good: Evidence
+) -> None:
+    evidence = replace(shaped(good, full(good), first_na=3_600_000), dac_permille=permille)
+    assert bool(list(INSTEAD["full scale"](evidence))) is fires
+
+
 def test_a_hang_fires(good: Evidence) -> None:
     assert any("lasted" in text for text, _ in reports.ends(replace(good, over_us=4_000 * S)))
 
