@@ -8,7 +8,7 @@ from dataclasses import replace
 from stimctl import entries, limits
 from stimctl.session.context import Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task, Trigger
-from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority, SessionReport
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Status
 from stimctl.wire.codes import GIVES_OUTPUT
@@ -83,7 +83,19 @@ class Closing:
         if self.zero is None or identity is None or status.boot_id != identity.boot_id:
             return
         if status.device_time_us > context.device.answered_us and status.state in GIVES_OUTPUT:
-            self.stop_anew("the device gives output again after its zero was confirmed", now_us)
+            text = "the device gives output again after its zero was confirmed"
+            if self.report is not None:  # else the device is asked what it counted once it is stopped
+                self.doubt_counts(text)
+            self.stop_anew(text, now_us)
+
+    def doubt_counts(self, text: str) -> None:
+        """What was counted is not all that flowed, or not what was ordered: also where the report is drawn up."""
+        dose_tracker = self._context.dose_tracker
+        dose_tracker.contradiction = dose_tracker.contradiction or text
+        if self.report is not None:
+            exact = None if self.report.delivered is None else False
+            told = {**self.report.agreement, "exact": exact, "contradiction": dose_tracker.contradiction}
+            self.report = replace(self.report, agreement=told)
 
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
@@ -134,8 +146,17 @@ class Closing:
         self.line_gone = True
         if self._context.state is not State.STOPPING:
             return False
+        if self.zero is not None and self.report is None and self._context.by_lease:
+            self._lost_at_rest(now_us)
         self._close_or_end(now_us)
         return True
+
+    def _lost_at_rest(self, now_us: int) -> None:
+        """The line went while the device was put at rest, after its zero: it has more to do than to tell counts."""
+        if self._context.stimulator.may_stay_driven:
+            self.zero = None
+        else:
+            self._context.alarm(Priority.HIGH, "the line was lost while the board was put at rest", UNRESTED, now_us)
 
     def deadline_us(self) -> int:
         """When `watch_time` has something to do: not while the log is waited for, which has a limit of its own."""
@@ -158,7 +179,7 @@ class Closing:
         for result in () if self._records is None else self._records.broken_off:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
-        if armed and self.zero is None and not told:
+        if (armed or context.stimulator.may_stay_driven) and self.zero is None and not told:
             context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator

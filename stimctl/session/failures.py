@@ -17,11 +17,10 @@ from stimctl.errors import (
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context
 from stimctl.session.states import ENDED, STOPPING, End
-from stimctl.session.view import PULL_THE_LEADS, Priority
+from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators import base
 
 _START_AGAIN = "start again; if it happens twice, examine the device"
-_UNRESTED = "switch the board off and take its leads off: it may still hold a program"
 _INTRUDED = "look after the subject first; end other programs, take leads off the trigger inputs, then start again"
 _ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 
@@ -56,8 +55,12 @@ class Failures:
         context = self._context
         if not isinstance(error, TimedOut) and self._close.lose_line(now_us):
             return
-        if context.times.armed_us is not None:
-            context.alarm(Priority.HIGH, str(error), f"{context.output_ends}; if in doubt {PULL_THE_LEADS}", now_us)
+        stays = context.stimulator.may_stay_driven
+        if context.times.armed_us is not None or stays:
+            ends = "its output may stay driven" if stays else context.output_ends
+            sure = stays and not isinstance(error, TimedOut)  # else it may still answer the stop
+            action = f"{PULL_THE_LEADS}: {ends}" if sure else f"{ends}; if in doubt {PULL_THE_LEADS}"
+            context.alarm(Priority.HIGH, str(error), action, now_us)
         context.stop(now_us, End.LINE_LOST, str(error))
 
     def log_failed(self, error: LogFault, now_us: int) -> None:
@@ -74,8 +77,7 @@ class Failures:
 
     def on_intruded(self, event: base.Intruded, now_us: int) -> None:
         """Somebody else's output is stopped as ours is, and no count is believed any more."""
-        dose_tracker = self._context.dose_tracker
-        dose_tracker.contradiction = dose_tracker.contradiction or event.text
+        self._close.doubt_counts(event.text)
         if self._context.state is STOPPING:
             self._close.stop_anew(event.text, now_us)
         elif self._context.state is not ENDED:
@@ -83,4 +85,7 @@ class Failures:
 
     def on_unrested(self, event: base.Unrested, now_us: int) -> None:
         """After the stop: the session is over, and only the operator can do something about it."""
-        self._context.alarm(Priority.HIGH, event.text, _UNRESTED, now_us)
+        if self._context.stimulator.may_stay_driven:
+            self._close.stop_anew(event.text, now_us)
+        else:
+            self._context.alarm(Priority.HIGH, event.text, UNRESTED, now_us)

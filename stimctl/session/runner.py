@@ -14,7 +14,6 @@ from stimctl import limits
 from stimctl.errors import LineLost, LogFault, Suspended
 from stimctl.port import SLICE_S, Port
 from stimctl.session import commands as c
-from stimctl.session.command_writer import CommandWriter
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, SessionOver
 from stimctl.session.engine import Engine
 from stimctl.session.log import SessionLog
@@ -23,6 +22,7 @@ from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS, Alarm, Priority, SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.command_writer import CommandWriter
 
 Recover = Callable[[Identity, SessionCounts], str]
 TakeNote = Callable[[int, str, Mapping[str, Any]], None]

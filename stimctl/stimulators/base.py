@@ -264,6 +264,7 @@ class Stimulator(SansIO, Protocol):
     `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
     `frames` counts what came whole, `damaged_frames` what was no frame. `hears_writes`: its times count from `wrote`.
+    `may_stay_driven`: where the line goes in the middle of a command, nothing but its leads may end its output.
 
     What each order ends in: `connect` in `DeviceIdentified`, `load` (the digest is read back) in `ProgramLoaded`,
     `self_test` in `SelfTested`, `arm` in `Armed`, `start` in `Started` (and after an impedance check in
@@ -276,6 +277,8 @@ class Stimulator(SansIO, Protocol):
     frames: int
     hears_writes: bool
 
+    @property
+    def may_stay_driven(self) -> bool: ...
     @property
     def damaged_frames(self) -> int: ...
     def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from stimctl.errors import Misuse, WireError, WrongDevice
+from stimctl.errors import LineFault, LineLost, Misuse, WireError, WrongDevice
+from stimctl.limits import STOP_RESEND_US
 from stimctl.port import Port, open_port
 from stimctl.stimulators.base import DeviceIdentified, Intruded, Stimulator, StimulatorFailed
+from stimctl.stimulators.command_writer import CommandWriter
 from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.native import NativeAdapter, hello_number
-from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
+from stimctl.stimulators.pulsepal.adapter import DEAF, PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import HANDSHAKE
 from stimctl.stimulators.pulsepal.isolator import Isolator, declared
 from stimctl.stimulators.stimjim.dialects import DIALECTS
@@ -26,6 +28,7 @@ from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
 ANSWER_US = 300_000
+CUT_WAITS_US = 500_000  # the longest that a device waits for the rest of a command: a PulsePal 21
 HELLO = m.encode(hello_number(1), m.Hello(PROTOCOL_VERSION))
 # The line end before and after clears what the other questions left in a StimJim's line.
 PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
@@ -121,7 +124,7 @@ def detect(port: Port) -> tuple[str, str | None]:
         port.write(CLEAR_LINE)
     raise WrongDevice(
         "no known device answered at this port. A StimJim of dialect A never does: name it with "
-        "--device stimjim --dialect a; otherwise look at the port and its cable"
+        f"--device stimjim --dialect a; otherwise look at the port and its cable. Is it a PulsePal? {DEAF}"
     )
 
 
@@ -144,12 +147,26 @@ def identify(url: str, choice: DeviceChoice | None = None) -> DeviceIdentified:
 
 
 def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
-    """Who answers at an open port. Raises what the device's adapter found wrong."""
+    """Who answers at an open port. Raises what the device's adapter found wrong, and `LineFault`."""
+    try:
+        return _shake_hands(port, device)
+    except LineFault as fault:
+        if device.may_stay_driven:
+            raise LineLost(f"{fault}. Its output may stay driven: PULL THE LEADS") from fault
+        raise
+
+
+def _shake_hands(port: Port, device: Stimulator) -> DeviceIdentified:
     device.connect(port.now_us())
+    writer = CommandWriter(port.write, device.cut_command)
     while True:
         output = device.take_output()
+        if output and not writer.send(output):
+            assert writer.fault is not None
+            _bring_to_end(writer, port)
+            raise writer.fault
         if output:
-            port.write(output)
+            device.wrote(port.now_us())
         data = port.wait(device.next_deadline_us())
         now_us = port.now_us()
         for event in [*device.receive(data, now_us), *device.advance(now_us)]:
@@ -159,6 +176,14 @@ def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
                 raise event.error
             if isinstance(event, Intruded):
                 raise WrongDevice(event.text)
+
+
+def _bring_to_end(writer: CommandWriter, port: Port) -> None:
+    """Half a command is not left behind, as long as a device waits for the rest of it."""
+    until_us = port.now_us() + CUT_WAITS_US
+    while writer.owed and port.now_us() < until_us:
+        port.wait(port.now_us() + STOP_RESEND_US)
+        writer.send(b"")
 
 
 def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None], patience_us: int = ANSWER_US) -> _T | None:

@@ -90,6 +90,7 @@ class NativeAdapter:
     """
 
     hears_writes = False
+    may_stay_driven = False
 
     def __init__(self, first_sequence: int = 0) -> None:
         self._splitter = FrameSplitter()

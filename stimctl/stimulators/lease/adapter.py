@@ -58,6 +58,10 @@ class LeaseAdapter:
         self._tick_us: int | None = None
         self.heard_us = 0
 
+    @property
+    def may_stay_driven(self) -> bool:
+        return self._dialect.may_stay_driven
+
     def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
         return self._dialect.command_gate.cut_command(data, sent)
 

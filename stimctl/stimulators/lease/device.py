@@ -157,6 +157,7 @@ class LeaseDevice(SansIO, Protocol):
     stops_mid_pulse: bool
     prepares_ahead: bool
     asks_to_prepare: int = 1
+    may_stay_driven: bool = False  # as a `Stimulator`'s
     command_gate: Gate
     _answer: ReplyTimes
 

@@ -21,7 +21,7 @@ from stimctl.waveform import Program
 
 ANSWER_US = 500_000  # an answer later than this is a line that is lost
 LATE_END_US = 250_000  # an end that is told so much too late bears no count out; a host may stand still less [choice]
-LATE = "no answer from the device in time; what it plays ends with its lease, within 3 s"
+LATE = "no answer from the device in time"
 
 
 class LeaseObserver(Protocol):

@@ -26,6 +26,7 @@ GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's
 _IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
 _LOOPS_OFF = b"".join(bytes((gate.START, 82, channel, 0)) for channel in gate.CHANNELS)
+_PROOFS = tuple(struct.pack("<BI", 75, firmware) for firmware in FIRMWARES)  # no other answer looks like one
 _TRIGGERS_NORMAL = b"".join(bytes((gate.START, 74, 128, line, 0)) for line in (1, 2))
 _Then = Callable[[bytes, int], list[Any]]
 
@@ -46,6 +47,9 @@ _UNNOTICED = (
 )
 
 
+DEAF = "After a command that was cut short it answers nothing, and its outputs may stay driven: PULL THE LEADS"
+
+
 class PulsePalAdapter(d.LeaseDevice):
     """A `LeaseDevice`. `ua_per_v` is the isolator's transfer, which the user declares: there is no default."""
 
@@ -53,6 +57,7 @@ class PulsePalAdapter(d.LeaseDevice):
     measures = False
     tells_ends = False
     stops_mid_pulse = True
+    may_stay_driven = True
     # A program that arrives while a train plays changes the train.
     prepares_ahead = False
     asks_to_prepare = 3  # each answer has a time of its own beside
@@ -67,7 +72,6 @@ class PulsePalAdapter(d.LeaseDevice):
         self._asks: deque[_Request] = deque()
         self._flying: _Request | None = None
         self._flying_sent = False
-        self._stops_sent = 0
         self._stale = 0
         self._received = b""
         self._late_until_us = 0  # answers to a stop may still come until then; one that has not come by then was lost
@@ -110,21 +114,26 @@ class PulsePalAdapter(d.LeaseDevice):
         self._lasts_us = lease.pulses * lease.shape.period_us + lease.delay_us + GUARD_US
 
     def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
-        # An answer that is still on its way is waited out; one to a command that never left will not come.
-        again = self._stops_sent > 0
-        owed = self._flying if self._flying_sent and not again else None
+        # An answer that is still on its way is waited out; one to a command that never left will not come. Where that
+        # is in doubt, or a command was cut, only what comes before the answer to a handshake is surely over.
+        self.command_gate.forget_unsent()
+        ask, ends = _executed(b"", len(gate.CHANNELS) + 1, self._rested), b""
+        if self.command_gate.was_cut:
+            ask, ends = _Request(gate.HANDSHAKE, 5, None, self._rested), gate.HANDSHAKE
+            if self._flying != ask:
+                self.command_gate.stops_written = 0
+        again = ask in (self._flying, *self._asks)
+        owed = self._flying if self._flying_sent and not again and not self.command_gate.was_cut else None
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
-        self.command_gate.forget_unsent()
         first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
-        self.command_gate.send(first + _ZERO_ALL + rest, now_us)
+        self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
         self._late_until_us = now_us + ANSWER_US
-        if again and self._flying is not None and self._flying_sent:
+        if again:
             return  # what waits, in flight or behind what is owed, is the answer to the first
         self._asks.clear()
-        ask = _executed(b"", len(gate.CHANNELS) + 1, self._rested)
         self._flying_sent = owed is not None
         if owed is None:
             self._flying = ask
@@ -135,6 +144,7 @@ class PulsePalAdapter(d.LeaseDevice):
     def apart(self) -> "PulsePalAdapter":
         other = PulsePalAdapter(self._isolator)
         other._firmware = self._firmware
+        other.command_gate.was_cut = True  # nobody knows what was under way
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
@@ -142,6 +152,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._stale = 0
         self._received += data
         self._swallow_stale()
+        self._pass_over_cut()
         events: list[Any] = []
         while self._flying is not None and len(self._received) >= self._flying.size:
             ask, self._flying = self._flying, None
@@ -162,6 +173,13 @@ class PulsePalAdapter(d.LeaseDevice):
         self._stale -= swallowed
         self._received = self._received[swallowed:]
 
+    def _pass_over_cut(self) -> None:
+        """Whatever a device answered to commands that were cut, the handshake's answer comes after it."""
+        if self._flying is None or self._flying.frame != gate.HANDSHAKE or self._flying.then == self._welcome:
+            return
+        found = [at for proof in _PROOFS if (at := self._received.find(proof)) >= 0]
+        self._received = self._received[min(found, default=1 - self._flying.size) :]
+
     def advance(self, now_us: int) -> list[Any]:
         # A trigger has no answer: that it was taken is only a claim, made when a slow one would have come.
         events: list[Any] = []
@@ -174,7 +192,7 @@ class PulsePalAdapter(d.LeaseDevice):
             events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
-            nobody = "no PulsePal answered the handshake; look at the port and the device's screen"
+            nobody = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
             events.append(StimulatorFailed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
         return events
 
@@ -185,7 +203,6 @@ class PulsePalAdapter(d.LeaseDevice):
         data = super().take_output()
         if data:
             self._flying_sent = self._flying is not None
-            self._stops_sent += self.command_gate.is_stop(data)
         return data
 
     def wrote(self, now_us: int) -> None:
@@ -244,11 +261,13 @@ class PulsePalAdapter(d.LeaseDevice):
         self._program(gate.REST_ALL, lambda _answer, _now: [DeviceIdentified(self._identity(), 0)], now_us)
         return []
 
-    def _rested(self, _answer: bytes, _now_us: int) -> list[Any]:
+    def _rested(self, answer: bytes, _now_us: int) -> list[Any]:
+        proven = answer in _PROOFS
+        if self.command_gate.was_cut and not proven:
+            return []  # the stop that is sent again asks for more
         # A stop that was sent again is answered again.
-        self._stale = max(0, self._stops_sent - 1) * (len(gate.CHANNELS) + 1)
-        self._stops_sent = 0
-        self.command_gate.over()
+        self._stale = max(0, self.command_gate.stops_written - 1) * (len(gate.CHANNELS) + 1 + len(answer) * proven)
+        self.command_gate.stopped()
         return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:

@@ -93,21 +93,46 @@ class PulsePalGate(Gate):
         self.outputs: tuple[ChannelOutput, ...] = ()
         self.proven = False
         self.playing = False
+        # A command was cut, or nobody knows that it left: what the device answers since may be to anything.
+        self.was_cut = False
+        self.stops_written = 0  # whole ones, since the last was carried out
+        self._taken = b""  # and not written yet, as far as is known
 
     def confirmed(self) -> None:
         """The device said that it holds the program that was sent last."""
         self.proven = True
 
     def over(self) -> None:
-        """Nothing plays any more: the train ran its time, or was stopped."""
+        """Nothing plays any more: the train ran its time."""
         self.playing = False
+
+    def stopped(self) -> None:
+        """A stop was carried out, from its beginning to its end."""
+        self.over()
+        self.was_cut = False
+        self.stops_written = 0
 
     @staticmethod
     def is_stop(data: bytes) -> bool:
         return data[:2] == ABORT
 
+    def take(self) -> bytes:
+        data = super().take()
+        self._taken = data or self._taken
+        return data
+
+    def wrote(self, now_us: int) -> None:
+        super().wrote(now_us)
+        self.stops_written += self.is_stop(self._taken)
+        self._taken = b""
+
+    def forget_unsent(self) -> None:
+        super().forget_unsent()
+        self.was_cut |= bool(self._taken)
+
     def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
         """The rest of a program or a stop as it was; that of a trigger starts nothing any more."""
+        self.was_cut = True
         at = 0
         while at < sent:
             op = data[at + 1]
@@ -120,6 +145,8 @@ class PulsePalGate(Gate):
     def send(self, data: bytes, now_us: int) -> None:
         """Let one or more whole commands pass at `now_us`, in one write. Raises `Unsafe`."""
         for op, payload in _commands(data):
+            if op in (72, 93):
+                require(self.is_stop(data) or not self.playing, "command", op, "asked only while nothing plays")
             self._command(op, payload, now_us)
         self._out.append(data)
 
@@ -140,8 +167,6 @@ class PulsePalGate(Gate):
         elif op == 82:
             _check_channel(payload[0])
             require(not payload[1], "loop", payload[1], "a looping train never ends, and starts at once")
-        elif op in (72, 93):
-            require(not self.playing, "command", op, "asked only while nothing plays")
 
     def _program(self, op: int, payload: bytes) -> None:
         outputs = _outputs(op, payload)

@@ -9,7 +9,7 @@ from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
 from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task
-from stimctl.session.view import PULL_THE_LEADS, Priority
+from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
 from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.native import NativeAdapter
@@ -96,6 +96,47 @@ def records(session: int = SESSION, counted: int = SESSION, measured: int = SESS
 def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
     zeros = m.Status(*([0] * len(m.Status._fields)))
     return zeros._replace(state=state, device_time_us=device_time_us, boot_id=boot_id)
+
+
+# --- the line goes while the device is put at rest -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("by_lease", "stays", "alarms"),
+    [
+        (False, False, []),
+        (True, False, [(Priority.HIGH, "the line was lost while the board was put at rest", UNRESTED)]),
+        (True, True, [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]),
+    ],
+)
+def test_a_line_that_goes_as_a_board_is_put_at_rest_leaves_it_in_doubt(
+    by_lease: bool, stays: bool, alarms: list[tuple[Priority, str, str]]
+) -> None:
+    bench = Bench()
+    bench.context.device.identity = replace(IDENTITY, by_lease=by_lease)
+    bench.line.may_stay_driven = stays
+    bench.stop().zero()
+    assert bench.closing.lose_line(STOP_US + 4_000)
+    assert bench.alarms() == alarms
+    assert bench.closing.report is not None
+    assert (bench.closing.report.zero_confirmed_us is None) is stays
+    # Before its zero it was not put at rest yet; once it is at rest, nothing is left in doubt.
+    before = Bench()
+    before.context.device.identity, before.line.may_stay_driven = replace(IDENTITY, by_lease=by_lease), stays
+    before.stop().closing.lose_line(STOP_US + 1)
+    assert before.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
+    later = Bench()
+    later.context.device.identity, later.line.may_stay_driven = replace(IDENTITY, by_lease=by_lease), stays
+    later.stop().zero().closing.on_records(records(), STOP_US + 4_000)
+    assert later.closing.lose_line(STOP_US + 5_000)
+    assert later.alarms() == []
+
+
+def test_a_zero_in_doubt_is_an_alarm_also_before_anything_was_armed() -> None:
+    bench = Bench(State.IDLE, armed=False)
+    bench.line.may_stay_driven = True
+    bench.stop().closing.lose_line(STOP_US + 4_000)
+    assert bench.alarms() == [(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS)]
 
 
 # --- the stop ---------------------------------------------------------------------------------------
@@ -583,6 +624,25 @@ def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
     assert bench.closing.report.zero_confirmed_us is None
 
 
+@pytest.mark.parametrize(
+    ("drawn_up", "counted", "exact"), [(False, True, True), (True, True, False), (True, False, None)]
+)
+def test_counts_from_before_output_that_came_back_are_not_exact(drawn_up: bool, counted: bool, exact: bool) -> None:
+    bench = Bench().stop().zero()
+    told = "the device gives output again after its zero was confirmed" if drawn_up else None
+    if drawn_up:
+        bench.closing.on_records(records(counted=SESSION if counted else SESSION + 1), STOP_US + 4_000)
+    bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
+    bench.zero()
+    if not drawn_up:
+        bench.closing.on_records(records(), STOP_US + 2 * S)
+    assert bench.closing.report is not None
+    agreement = bench.closing.report.agreement
+    assert agreement["exact"] is exact
+    assert (agreement["contradiction"] == told) is counted
+    assert agreement["measured"] is (True if counted else None)
+
+
 def test_before_the_zero_and_of_an_unknown_device_a_status_changes_nothing() -> None:
     before = Bench().stop()
     before.closing.on_status(status(DeviceState.RUNNING, 90 * S), STOP_US + S)
@@ -609,3 +669,13 @@ def test_the_report_says_whether_its_zero_was_measured(measured: bool) -> None:
     bench.closing.close(STOP_US + 4_000)
     assert bench.closing.report is not None
     assert bench.closing.report.zero_measured is measured
+
+
+def test_what_is_doubted_before_the_report_is_in_it_by_its_first_reason() -> None:
+    bench = Bench().stop().zero()
+    for text in ("somebody else started it", "and again"):
+        bench.closing.doubt_counts(text)
+    bench.closing.on_records(records(), STOP_US + 4_000)
+    assert bench.closing.report is not None
+    agreement = bench.closing.report.agreement
+    assert (agreement["exact"], agreement["contradiction"]) == (False, "somebody else started it")

@@ -4,7 +4,7 @@ import pytest
 
 from stimctl import limits
 from stimctl.entries import NoteTaken
-from stimctl.errors import LineLost, TimedOut
+from stimctl.errors import LineFault, LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
@@ -222,6 +222,23 @@ def test_a_lost_line_is_an_alarm_once_output_may_flow(
     assert end_of(made) is End.LINE_LOST
     actions = [alarm.action for alarm in made._context.alarms if alarm.text == "the port is gone"]
     assert actions == [action] * bool(action)
+
+
+@pytest.mark.parametrize("armed_us", [None, ARMED_US])
+@pytest.mark.parametrize(
+    ("lost", "action"),
+    [
+        (LineLost("the port is gone"), "PULL THE LEADS: its output may stay driven"),
+        (TimedOut("no answer"), "its output may stay driven; if in doubt PULL THE LEADS"),
+    ],
+)
+def test_of_a_device_that_may_stay_driven_nobody_says_that_its_output_ends(
+    armed_us: int | None, lost: LineFault, action: str
+) -> None:
+    made, due = engine()
+    due.may_stay_driven, made._context.times.armed_us = True, armed_us
+    made._failures.line_lost(lost, 10 * S)
+    assert [alarm.action for alarm in made._context.alarms if alarm.text == str(lost)] == [action]
 
 
 def test_a_line_that_goes_while_stopping_closes_the_session_without_another_alarm() -> None:

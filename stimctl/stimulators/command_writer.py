@@ -1,4 +1,4 @@
-"""Hands a session's bytes to its port, and brings a command to its end that a write was cut in the middle of.
+"""Hands a stimulator's bytes to its port, and brings a command to its end that a write was cut in the middle of.
 
 Where commands have lengths and no mark at their end, whatever follows a cut one would be taken for the rest of it: a
 stop for amplitudes.
@@ -18,6 +18,7 @@ class CommandWriter:
     def __init__(self, write: Callable[[bytes], None], cut_command: CutCommand) -> None:
         self.line_gone = False
         self.owed = b""
+        self.fault: LineFault | None = None  # the newest
         self._went = b""  # of the command that `owed` is the rest of
         self._write = write
         self._cut_command = cut_command
@@ -33,10 +34,12 @@ class CommandWriter:
         try:
             self._write(data)
         except NotSent as short:
+            self.fault = short
             if short.sent:
                 self._went, self.owed = self._cut_command(self._went + data, len(self._went) + short.sent)
             return False
-        except LineFault:
+        except LineFault as fault:
+            self.fault = fault
             return False
         self._went = self.owed = b""
         return True

@@ -1,0 +1,191 @@
+"""A write that the line took a part of: the command that it was cut in comes to its end before anything else."""
+
+from typing import cast
+
+import pytest
+
+from firmware_sim.analog.recorder import Recorder
+from firmware_sim.factory import DeviceSpec
+from stimctl.errors import LineLost, NotSent, WrongDevice
+from stimctl.port import Port
+from stimctl.session.commands import AskStop
+from stimctl.session.states import End
+from stimctl.session.view import PULL_THE_LEADS
+from stimctl.stimulators.command_writer import CommandWriter
+from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
+from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
+from tests.stimctl.session.world import Line, prescription
+from tests.stimctl.stimulators.bench import Bench, S, port_of
+from tests.stimctl.stimulators.contract import TOLD
+
+PULSEPALS = {
+    firmware: (DeviceSpec("pulsepal", firmware=firmware), DeviceChoice("pulsepal", isolator="1"))
+    for firmware in ("21", "22")
+}
+ABORT, TRIGGER, ZERO = b"\xd5\x50", b"\xd5\x4d\x01", b"\xd5\x4f\x01\x00\x80"
+
+
+class Taking:
+    """A line that takes so many bytes of each write, and then all."""
+
+    def __init__(self, *takes: int) -> None:
+        self.takes = list(takes)
+        self.took = b""
+
+    def write(self, data: bytes) -> None:
+        some = self.takes.pop(0) if self.takes else len(data)
+        self.took += data[:some]
+        if some < len(data):
+            raise NotSent("it took no more", some)
+
+
+@pytest.mark.parametrize("takes", [(4,), (4, 0), (4, 1), (4, 1, 1), (4, 3), (3,), (4, 4), (0,), (2,), (7,)])
+def test_what_is_sent_next_follows_whole_commands(takes: tuple[int, ...]) -> None:
+    line = Taking(*takes)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    assert writer.send(ABORT + ZERO) is (takes[0] == 7)
+    for _ in takes[1:]:
+        assert not writer.send(ABORT)
+    assert writer.send(ABORT)
+    assert writer.owed == b""
+    left = line.took
+    while left:
+        whole = next(each for each in (ABORT, ZERO) if left.startswith(each))
+        left = left[len(whole) :]
+    assert line.took.endswith(ABORT)
+
+
+@pytest.mark.parametrize("some", [1, 2])
+def test_the_rest_of_a_trigger_starts_nothing(some: int) -> None:
+    line = Taking(some, 0)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    assert not writer.send(TRIGGER)
+    assert not writer.send(b"")
+    assert writer.send(ABORT)
+    assert line.took == b"\xd5\x4d\x00" + ABORT
+
+
+def test_the_rest_of_a_program_is_as_it_was() -> None:
+    frame = program_frame(92, REST_ALL)
+    assert PulsePalGate(1_000).cut_command(ABORT + frame, 50) == (frame[:48], frame[48:])
+
+
+def test_nothing_is_sent_on_a_line_that_is_gone() -> None:
+    line = Taking()
+    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    writer.line_gone = True
+    assert not writer.send(ABORT)
+    assert line.took == b""
+
+
+class Short(Line):
+    """From `at_us` on two writes go in part only; `first` and `second` bytes of them do."""
+
+    def __init__(self, port: Port, at_us: int, first: int, second: int) -> None:
+        super().__init__(port)
+        self._at_us, self._takes = at_us, [first, second]
+
+    def write(self, data: bytes) -> None:
+        if self.now_us() < self._at_us or not self._takes or self._takes[0] >= len(data):
+            self.inner.write(data)
+            return
+        some = self._takes.pop(0)
+        self.inner.write(data[:some])
+        raise NotSent("the port took only a part", some)
+
+
+@pytest.mark.parametrize("second", [3, 40, 150])
+@pytest.mark.parametrize("first", [1, 24, 30, 190])
+@pytest.mark.parametrize("firmware", PULSEPALS)
+def test_a_stop_of_which_parts_went_sets_no_amplitudes(firmware: str, first: int, second: int) -> None:
+    rx = prescription(seconds=20, profile="bench-100hz", amplitudes_ma={1: 2.0})
+    bench = Bench(*PULSEPALS[firmware], rx, line=lambda port: Short(port, 4 * S, first, second))
+    report = bench.run((4.0, AskStop()))
+    assert bench.highest_ua() <= 2_000 * TOLD
+    assert bench.last_us() < 5 * S
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is not None
+
+
+class Pulled(Line):
+    """Takes `takes` bytes in all; for `stuck_us` then none, or its cable is pulled where that is None."""
+
+    def __init__(self, port: Port, takes: int, stuck_us: int | None) -> None:
+        super().__init__(port)
+        self._takes, self._stuck_us = takes, stuck_us
+        self._at_us: int | None = None
+        self._plugged = False
+
+    def let_pass(self, time_us: int) -> None:
+        """Plug it in again, and let time pass."""
+        self._plugged, until_us = True, self.now_us() + time_us
+        while self.now_us() < until_us:
+            self.wait(until_us)
+
+    def write(self, data: bytes) -> None:
+        if self._at_us is None and len(data) <= self._takes:
+            self._takes -= len(data)
+            self.inner.write(data)
+            return
+        some = 0
+        if self._at_us is None:
+            self._at_us, some = self.now_us(), self._takes
+            self.inner.write(data[:some])
+        elif self._plugged or (self._stuck_us is not None and self.now_us() - self._at_us >= self._stuck_us):
+            self.inner.write(data)
+            return
+        raise NotSent("the port took only a part", some)
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self._at_us is not None and self._stuck_us is None and not self._plugged:
+            raise LineLost("the port is gone")
+        return self.inner.wait(deadline_us)
+
+
+@pytest.mark.parametrize(
+    ("takes", "stuck_us", "stands"),
+    [
+        (60, None, True),  # the stop that the handshake ends with
+        (60, 250_000, True),
+        (460, None, True),
+        (500, 250_000, True),  # the stop of the self-test: what did not come is confirmed as if it had
+        (7_000, None, True),  # a lease
+        (7_000, 250_000, True),
+        (7_804, None, True),  # the stop at the end
+        (7_804, 250_000, True),
+        (7_970, None, True),  # at rest, after its zero
+        (7_970, 250_000, True),
+        (7_970, 40_000, False),
+        (7_804, 40_000, False),
+        (6_766, 20_000, False),
+        (2, 0, False),
+    ],
+)
+def test_output_that_stands_is_never_told_as_zero(takes: int, stuck_us: int | None, stands: bool) -> None:
+    rx = prescription(seconds=12, profile="bench-2-100hz", amplitudes_ma={1: 2.0, 2: 0.5})
+    bench = Bench(*PULSEPALS["22"], rx, line=lambda port: Pulled(port, takes, stuck_us))
+    report = bench.runner.run()
+    cast(Pulled, bench.port).let_pass(S)
+    assert (bench.highest_ua() > 2_000 * TOLD) is stands
+    assert (report.zero_confirmed_us is None) is stands
+    assert any(alarm.action.startswith(PULL_THE_LEADS) for alarm in report.alarms) is stands
+    assert not any("by itself" in alarm.action + alarm.text for alarm in report.alarms)
+
+
+@pytest.mark.parametrize(("takes", "stuck_us"), [(60, None), (60, 0), (60, 60_000), (300, 0), (60, 900_000)])
+@pytest.mark.parametrize("firmware", PULSEPALS)
+def test_no_half_a_command_is_left_behind_a_handshake(firmware: str, takes: int, stuck_us: int | None) -> None:
+    spec, choice = PULSEPALS[firmware]
+    recorder = Recorder()
+    device = spec.make(seed=1, load="r1k", recorder=recorder)
+    line = Pulled(port_of(device), takes, stuck_us)
+    with pytest.raises(LineLost, match=r"stay driven: PULL THE LEADS"):
+        handshake(line, stimulator(choice, line))
+    line.let_pass(S)
+    in_time = stuck_us is not None and stuck_us <= 60_000
+    if in_time:
+        assert recorder.end_us() == 0
+        assert handshake(line, stimulator(choice, line)).identity.firmware == firmware
+    else:
+        with pytest.raises(WrongDevice, match="PULL THE LEADS"):
+            handshake(line, stimulator(choice, line))
