@@ -309,6 +309,16 @@ def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer
     assert times.entered_us == 9 * S + 700_000
 
 
+def test_what_this_program_slept_through_is_no_time_that_a_task_takes() -> None:
+    made, due = engine()
+    times = made._context.times
+    times.alive_us = due.heard_us = times.checked_in_us = times.status_us = made._deadline_us = made._turned_us = 10 * S
+    times.alive_due_us = 11 * S
+    made._context.pending = Pending(Task.HOLD, 9 * S, 0)
+    made.step(10 * S + 700_000)
+    assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000, 0)
+
+
 def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through() -> None:
     """Two turns a millisecond apart do not shift every timer twice."""
     made, due = engine()
