@@ -102,11 +102,17 @@ def test_behind_by_number(log: LedgerWriter, path: Path) -> None:
     assert log.problem() is not None, "a session that was told keeps being told"
 
 
-@pytest.mark.parametrize("stood_still", [0, 1, 2])
-def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch, stood_still: int) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The writer's clock, in seconds, which a test puts forward."""
     monkeypatch.setattr("stimctl.ledger.writer.BUSY_TIMEOUT_S", 0.02)
-    clock = [1000.0]
-    monkeypatch.setattr("stimctl.ledger.writer.time.monotonic", lambda: clock[0])
+    seconds = [1000.0]
+    monkeypatch.setattr("stimctl.ledger.writer.time.monotonic", lambda: seconds[0])
+    return seconds
+
+
+@pytest.mark.parametrize("stood_still", [0, 1, 2])
+def test_behind_by_age(ledger: Ledger, path: Path, clock: list[float], stood_still: int) -> None:
     with ledger.writer("s-1") as log:
         with locked(path):
             log.put("note", 0, {})
@@ -123,10 +129,7 @@ def test_behind_by_age(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPat
         log.drain(5)
 
 
-def test_behind_by_age_for_who_looks_rarely(ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stimctl.ledger.writer.BUSY_TIMEOUT_S", 0.02)
-    clock = [1000.0]
-    monkeypatch.setattr("stimctl.ledger.writer.time.monotonic", lambda: clock[0])
+def test_behind_by_age_for_who_looks_rarely(ledger: Ledger, path: Path, clock: list[float]) -> None:
     with ledger.writer("s-1") as log:
         with locked(path):
             log.put("note", 0, {})
