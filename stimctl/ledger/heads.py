@@ -57,6 +57,7 @@ class SessionHead:
 
 
 _values = attrgetter(*SessionHead.__slots__)
+_COUNTED, _UNKNOWN = FigureStanding.COUNTED.value, FigureStanding.UNKNOWN.value
 
 
 def head_of(line: SessionLine, *, running: bool) -> SessionHead:
@@ -74,7 +75,6 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
     cut = end_reason == "interrupted"
     lasted = None if only_fetched or cut or line.closed_at_us is None else line.closed_at_us - line.at_us
     charges = _charges(delivered, counters)
-    counted = _text(evidence) or FigureStanding.COUNTED.value
     return SessionHead(
         session_id=line.session_id,
         watermark=watermark(simulator, rehearsal=bool(rehearsal)),
@@ -97,7 +97,7 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
         duration_us=lasted,
         stimulated_us=_total(bands_us or fetched_us),
         delivered_pc=sum(charges) if charges else None,
-        delivered_standing=counted if charges else FigureStanding.UNKNOWN.value,
+        delivered_standing=(_text(evidence) or _COUNTED) if charges else _UNKNOWN,
         last_seen_utc=_text(last_seen_utc),
         closed_utc=line.closed_utc,
         closed_by=_text(closed_by),
@@ -108,11 +108,12 @@ def head_of(line: SessionLine, *, running: bool) -> SessionHead:
 def _charges(delivered: object, counters: object) -> list[int]:
     """The charges that were delivered, as the session closed with them, or as its device still held them; none where
     one of them is not known, for a part is no whole."""
-    doses = [_list(_mapping(dose).get("charge_pc")) or [None] for dose in _mapping(delivered).values()]
-    if not doses:
-        doses = [[_mapping(each).get(f"charge_{band}_pc") for band in (0, 1)] for each in _list(counters)]
-    charges = [charge for dose in doses for charge in dose]
-    return charges if all(isinstance(charge, int) for charge in charges) else []
+    charges: list[Any] = []
+    for dose in _mapping(delivered).values():
+        charges += _list(_mapping(dose).get("charge_pc")) or [None]
+    if not charges:
+        charges = [_mapping(each).get(f"charge_{band}_pc") for each in _list(counters) for band in (0, 1)]
+    return charges if _whole(charges) else []
 
 
 def watermark(simulator: object, *, rehearsal: bool = False) -> str:
@@ -121,7 +122,12 @@ def watermark(simulator: object, *, rehearsal: bool = False) -> str:
 
 
 def _total(band_us: object) -> int | None:
-    return sum(band_us) if isinstance(band_us, list) and all(isinstance(each, int) for each in band_us) else None
+    return sum(band_us) if isinstance(band_us, list) and _whole(band_us) else None
+
+
+def _whole(numbers: list[Any]) -> bool:
+    # Not by `isinstance` for each: a list of ten thousand would take a tenth longer.
+    return set(map(type, numbers)) <= {int}
 
 
 def _mapping(value: object) -> dict[str, Any]:

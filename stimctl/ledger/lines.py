@@ -92,11 +92,17 @@ class SessionLine(NamedTuple):
     fetched: Sequence[Any]
 
 
+_decode = json.JSONDecoder().raw_decode
+
+
 def line_of_row(row: tuple[Any, ...]) -> SessionLine:
     """A row of the table, or of the query. Raises `ValueError`, `TypeError` for one that neither has written."""
     number, session_id, kind, at_us, utc, opened, closed_at_us, closed_utc, closed, fetched = row
-    # As one text: a list of sessions is mostly the reading of these.
-    first, end, late = json.loads(f"[{opened},{closed or '[]'},{fetched or '[]'}]")
+    # As one text, and by the decoder itself: a list of sessions is mostly the reading of these.
+    text = f"[{opened},{closed or '[]'},{fetched or '[]'}]"
+    (first, end, late), read = _decode(text)
+    if read != len(text):
+        raise ValueError(f"{text[read:]!r} stands behind what was written")
     return SessionLine(
         number, session_id, kind, at_us, utc, _filled(first, OPENED),
         closed_at_us, closed_utc, _filled(end, CLOSED), _filled(late, FETCHED),

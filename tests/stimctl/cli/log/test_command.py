@@ -347,6 +347,14 @@ def test_a_list_says_which_session_does_not_verify(
     assert call(folder, "list", "-n", "1").exit_code == 0, "the other is not listed"
 
 
+@pytest.mark.parametrize("fetched", ["[]x", "x", "[]]", "[],[]"])
+def test_a_line_that_nobody_wrote_so_is_no_session(folder: Path, fetched: str) -> None:
+    change(folder, "UPDATE session_lines SET fetched = ? WHERE session_id = ?", fetched, FIRST)
+    result = call(folder, "list")
+    assert result.exit_code == 7
+    assert f"the line of session '{FIRST}' cannot be read; `stimctl log verify`" in result.stderr
+
+
 def test_a_list_from_which_a_session_is_gone_says_so(folder: Path) -> None:
     change(folder, "DELETE FROM session_lines WHERE session_id = ?", FIRST)
     result = call(folder, "list", "--json")
