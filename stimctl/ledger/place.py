@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
+from stimctl.look import is_file, is_there
 from stimctl.user_folder import named_folder, user_folder
 
 FILE_NAME = "ledger.sqlite"
@@ -27,9 +28,9 @@ def ledger_is_there(path: Path) -> bool:
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # `exists` would take a file in the place of a folder for nothing there yet
-        begun = path.exists() and not (path.is_file() and path.stat().st_size == 0)
+        begun = is_there(path) and not (is_file(path) and path.stat().st_size == 0)
         # A link that leads nowhere is there too: whoever opens it is told.
-        return begun or path.is_symlink() or path.with_suffix(".anchor").exists()
+        return begun or path.is_symlink() or is_there(path.with_suffix(".anchor"))
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None
     except NotADirectoryError as in_the_way:

@@ -31,6 +31,7 @@ from stimctl.ledger.seal import head_of as head_of_connection
 from stimctl.ledger.walk import COLUMNS
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
+from stimctl.look import is_there
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
@@ -90,7 +91,7 @@ class Ledger:
     def _not_gone(self) -> None:
         with faults(self.path):
             check_names(self.path)
-            there = self.path.exists() and self.path.stat().st_size
+            there = is_there(self.path) and self.path.stat().st_size
             found = None if there else read_anchor(anchor_path(self.path))
         if found and found.mark and found.mark.number:
             raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number)}")
