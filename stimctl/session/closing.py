@@ -8,7 +8,7 @@ from dataclasses import replace
 from stimctl import entries, limits
 from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task, Trigger
-from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
+from stimctl.session.view import EXAMINE, NOT_CONFIRMED, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Status
 from stimctl.wire.codes import GIVES_OUTPUT
@@ -179,7 +179,7 @@ class Closing:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
         if (armed or context.stimulator.may_stay_driven) and self.zero is None and not told:
-            context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
+            context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
         self.report = SessionReport(

@@ -6,6 +6,7 @@ it returns, and comes back at its deadline. Any surprise ends at zero. The work 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
-from stimctl.session.view import Priority, SessionReport, SessionView
+from stimctl.session.view import NOT_CONFIRMED, PULL_THE_LEADS, Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
@@ -230,9 +231,20 @@ class Engine:
             will_reach_ua={} if context.by_lease else context.dose_tracker.will_reach_ua,
         )
 
-    def abandon(self) -> None:
-        """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""
-        self._context.state = ENDED
+    def on_the_way_out(self, now_us: int) -> None:
+        """The loop is broken, and the session is to be ended: no sleep was what went by, and nobody is shown readings
+        any more, since that may be what broke."""
+        self._turned_us = self._deadline_us = now_us
+        self._telemetry.on_reading = None
+
+    def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
+        """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
+        context = self._context
+        if self.report is None and not at_zero and (context.times.armed_us or self.stimulator.may_stay_driven):
+            with suppress(Exception):  # the log may be what broke
+                context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
+        context.state = ENDED
+        return context.events
 
     def _advance(self, now_us: int) -> None:
         context = self._context

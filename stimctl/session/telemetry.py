@@ -47,7 +47,7 @@ class Telemetry:
         self._stimulate = stimulate
         self._after_stop = after_stop
         self._auto = auto
-        self._on_reading = on_reading
+        self.on_reading = on_reading
         self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
         # How many readings of each channel told of a current, since a state without output was entered.
         self._loud_readings: Counter[int] = Counter()
@@ -115,8 +115,8 @@ class Telemetry:
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
         context, plausibility, channel = self._context, self._stimulate.plausibility, reading[0]
-        if self._on_reading is not None:
-            self._on_reading(reading, now_us)
+        if self.on_reading is not None:
+            self.on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
         is_old = not stimulating and reading[11] <= context.device.answered_us
         if not is_old:
