@@ -6,6 +6,7 @@ What it measured is judged all the same, by the time at which it was measured.
 
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 from stimctl import entries, limits
 from stimctl.session.context import Context
@@ -23,10 +24,20 @@ _DEVICE_ENDS = {reason: End[reason.name] for reason in EndReason if reason.name 
 _DEVICE_ENDS[EndReason.STOP] = End.OPERATOR
 _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
+NOISE_US = 60_000_000  # over so long damaged frames are counted [choice]
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
 _NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
 _LOUD_READINGS = 2  # of a channel that is off, in one state: the first may be of the moment at which it went off
 _ENDED_ON_DEVICE = DeviceState.ENDED
+
+
+class _LineMinute(NamedTuple):
+    """Since when damaged frames are counted, what had been heard and damaged by then, and how many were told of."""
+
+    since_us: int
+    heard: int
+    damaged: int
+    told: int
 
 
 class Telemetry:
@@ -52,7 +63,7 @@ class Telemetry:
         # How many readings of each channel told of a current, since a state without output was entered.
         self._loud_readings: Counter[int] = Counter()
         self._quiet_since_us = 0
-        self._noisy_told = 0
+        self._line = _LineMinute(0, 0, 0, 0)
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
     def on_status(self, status: m.Status, now_us: int) -> None:
@@ -158,16 +169,22 @@ class Telemetry:
             self._context.put(told, now_us)
 
     def watch_line(self, now_us: int) -> None:
-        """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""
-        stimulator = self._context.stimulator
-        damaged = stimulator.damaged_frames
-        if damaged < _NOISY_AT_LEAST or damaged < 2 * self._noisy_told:
+        """Tell of a line that damages frames, from one in a hundred of a minute on, and again once twice as many were.
+
+        Each minute is judged by itself: noise that begins late would vanish in a session's whole.
+        """
+        stimulator, line = self._context.stimulator, self._line
+        heard = stimulator.frames + stimulator.damaged_frames
+        if now_us - line.since_us >= NOISE_US:
+            quiet = (stimulator.damaged_frames - line.damaged) * 1_000 < (heard - line.heard) * NOISY_PERMILLE
+            told = 0 if quiet else line.told
+            self._line = line = _LineMinute(now_us, heard, stimulator.damaged_frames, told)
+        damaged, heard = stimulator.damaged_frames - line.damaged, heard - line.heard
+        if damaged < _NOISY_AT_LEAST or damaged < 2 * line.told or damaged * 1_000 < heard * NOISY_PERMILLE:
             return
-        heard = stimulator.frames + damaged
-        if damaged * 1_000 >= heard * NOISY_PERMILLE:
-            self._noisy_told = damaged
-            text = f"{damaged} of {heard} frames from the device came damaged"
-            self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
+        self._line = line._replace(told=damaged)
+        text = f"{damaged} of {heard} frames from the device came damaged"
+        self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:

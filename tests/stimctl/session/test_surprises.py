@@ -324,3 +324,12 @@ def test_a_line_that_damages_one_frame_in_a_hundred_is_told_of_and_counted(one_i
     assert report.frames > 1_000
     assert rig.log.of("closed")[-1]["line"] == {"frames": report.frames, "damaged_frames": report.damaged_frames}
     assert len(noise) < 8, "told again only as often as the number doubles"
+
+
+def test_noise_that_begins_late_is_told_of_too() -> None:
+    """Of the whole session it is less than one frame in a hundred."""
+    rig = Rig(at_1_ma(150), line=lambda port: Noisy(port, 60, 125 * S))
+    report = rig.run()
+    noise = [alarm for alarm in report.alarms if "came damaged" in alarm.text]
+    assert noise
+    assert report.damaged_frames * 100 < report.frames
