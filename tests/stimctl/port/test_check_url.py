@@ -26,6 +26,18 @@ def test_a_good_url_passes_whether_or_not_anything_is_there(url: str) -> None:
         ("/dev/ttyUSB0?dtr=maybe", "dtr=on, dtr=off"),
         ("socket://localhost", "name a host and its TCP port"),
         ("nothing://x", "nothing"),
+        ("hwgrep://", "every port fits that"),
+        ("hwgrep://&skip_busy", "every port fits that"),
+        ("hwgrep://.*", "every port fits that"),
+        ("spy://", "no port is named"),
+        ("spy://?color", "no port is named"),
+        ("alt://?class=VTIMESerial", "no port is named"),
+        ("spy:///dev/x?colour", "spy:// has no option 'colour'; the options are file, color, raw, all"),
+        ("loop://?x", "loop:// has no option 'x'; the options are logging"),
+        ("loop://?logging", "option 'logging' is '': it must be debug or info or warning or error"),
+        ("socket://h:1?logging=x", "option 'logging' is 'x': it must be debug or info or warning or error"),
+        ("rfc2217://h:1?logging=x", "option 'logging' is 'x'"),
+        ("rfc2217://h:1?x", "rfc2217:// has no option 'x'; the options are logging, ign_set_control"),
     ],
 )
 def test_a_bad_one_is_a_sentence(url: str, sentence: str) -> None:
