@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stimctl.bench.expected import Expected
 from stimctl.bench.steady import steady
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, around, at_most, counted, open_, shown
+from stimctl.bench.verdict import Row, around, at_most, count_row, open_, shown
 from stimctl.capture.cutter import Pulses
 from stimctl.capture.pulses import PulseMeasurements
 from stimctl.capture.train import MeasuredTrain, train_of
@@ -178,8 +178,8 @@ class BenchChannel:
         sampling_us = 1e6 * self.judge.measured.interval_s / np.sqrt(6)
         few = "" if max((run.count for run in runs), default=0) >= 3 else "fewer than three pulses in a row"
         yield shown("jitter of onsets", where, Figure(self._jitter_s(number) * 1e6, 2 * sampling_us, "us", few))
-        yield counted("missing pulses", where, sum(run.missing for run in runs))
-        yield counted("extra pulses", where, sum(run.extra for run in runs))
+        yield count_row("missing pulses", where, sum(run.missing for run in runs))
+        yield count_row("extra pulses", where, sum(run.extra for run in runs))
         if band.dwell_us:
             yield self._dwell(where, number, band.dwell_us / US_PER_S)
 
@@ -216,9 +216,9 @@ class BenchChannel:
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
         pulses, measured = self.pulses, self.judge.measured
-        yield counted("pulses cut short", self.name, self._cut(), _missing(pulses))
+        yield count_row("pulses cut short", self.name, self._cut(), _missing(pulses))
         other = int(np.count_nonzero(pulses["sign"] != measured.direction))
-        yield counted("pulses of the other polarity", self.name, other)
+        yield count_row("pulses of the other polarity", self.name, other)
         direct = self.judge.direct_current(self.reference, self._aliased())
         if direct.known and pulses["clipped"].any():
             direct = unknown("uA", CLIPPED)

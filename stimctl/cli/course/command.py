@@ -22,6 +22,7 @@ from stimctl.cli.course.group import (
 from stimctl.cli.log.group import opened
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.telling import tell
 from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import isolated, looks_like_name
@@ -82,8 +83,8 @@ def new(
     with opened(path, read_only=False) as ledger:
         course_id = begin(ledger, begun)
     mark = "SIMULATED: " if simulated else ""
-    click.echo(f"{mark}{isolated(who)} follows {profile.title} ({profile.id} {profile.version}): {course_id}\n")
-    click.echo(plan_lines(plan))
+    followed = f"{profile.title} ({profile.id} {profile.version})"
+    tell(f"{mark}{isolated(who)} follows {followed}: {course_id}\n\n{plan_lines(plan)}")
 
 
 def _check_pseudonym(who: str, *, meant: bool) -> None:
@@ -223,7 +224,7 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
         write_new(output, [drawing.picture(drawn, output.suffix)], force=force)
-        click.echo(f"The picture is {output}")
+        tell(f"The picture is {output}")
     ctx.exit(exit_code(faults))
 
 

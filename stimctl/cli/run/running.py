@@ -24,7 +24,8 @@ from stimctl.cli.run.preparing import PreparedRun, RunRequest, ask_scores, prepa
 from stimctl.cli.run.saving import save_prescription
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.session_log import session_log
-from stimctl.cli.table import echo_json
+from stimctl.cli.table import json_text
+from stimctl.cli.telling import tell
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.new_file import check_new, open_growing, write_new, writing
@@ -78,9 +79,9 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
             session.recording_fault,
         )
         if as_json:
-            echo_json(run_document(ledger, prepared.prescription, report, kept))
+            tell(json_text(run_document(ledger, prepared.prescription, report, kept)))
         else:
-            click.echo(summary_text(prepared.prescription, report, kept))
+            tell(summary_text(prepared.prescription, report, kept))
         if report.armed:
             _came_to_be(session, prepared, ledger, ask=not departure.hung_up and log_fault is None)
     return exit_code(report, departure.signal, logged=log_fault is None, recorded=session.recording_fault is None)
