@@ -66,6 +66,7 @@ class BenchChannel:
 
     def rows(self) -> Iterator[Row]:
         """What is judged, and what is told without a limit."""
+        yield from self._between_pulses()
         if not len(self.pulses):
             period_s = max(band.period_us for band in self.expected.bands) / US_PER_S
             if self.judge.measured.duration_s > 1.1 * period_s:
@@ -76,6 +77,20 @@ class BenchChannel:
         for number, band in enumerate(self.expected.bands):
             yield from self._band(number, band)
         yield from self._all()
+
+    def _between_pulses(self) -> Iterator[Row]:
+        """What stands out and is no pulse may not be over what counts as zero. That there is none is not said: what is
+        shorter than one look to the next may be missed."""
+        measured, highest = self.judge.measured, self.judge.measured.highest
+        if highest is None:
+            return
+        # Of so many samples, noise alone makes one stand out by that.
+        largest_of = max(2.0, float(np.sqrt(2 * np.log(max(2.0, measured.duration_s / measured.interval_s)))))
+        noise = largest_of * float(np.hypot(measured.noise, measured.step / np.sqrt(12)))
+        off = float(np.hypot(noise * self.judge.ua, 2 * self.judge.instrument.scale * highest.height * self.judge.ua))
+        note = f"at {measured.start_s + highest.begin_s:.6f} s; {measured.ignored + measured.held} in all"
+        figure = Figure(highest.height * self.judge.ua, off, "uA")
+        yield at_most("output between pulses, highest", self.name, figure, self.tolerances.zero.ua, note)
 
     def _band(self, number: int, band: Segment) -> Iterator[Row]:
         where = f"{self.name}, {hz_text(band.period_us)}"
