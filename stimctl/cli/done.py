@@ -10,7 +10,7 @@ import click
 from stimctl.cli import streams
 
 
-def tell(text: str) -> None:
+def echo_done(text: str) -> None:
     """Print what was done."""
     try:
         click.echo(text)

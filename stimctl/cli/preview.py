@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli.completion import profile_names
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import WholeNumber
-from stimctl.cli.telling import tell
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
 
@@ -70,7 +70,7 @@ def preview(
     if output is None:
         click.echo(said)
     else:
-        tell(f"{said}\nThe picture is {output}")
+        echo_done(f"{said}\nThe picture is {output}")
 
 
 def of_prescription(prescription: "PaperPrescription", channel: int | None = None) -> "PreviewInput":

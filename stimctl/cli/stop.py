@@ -5,9 +5,9 @@ from dataclasses import asdict
 import click
 
 from stimctl.cli import codes, streams
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import Number
 from stimctl.cli.table import json_option, json_text
-from stimctl.cli.telling import tell
 from stimctl.label import printable
 from stimctl.remote_stop import STOP_TIMEOUT_S, StopReport, StopStatus, stop_all
 
@@ -37,7 +37,7 @@ def stop(ctx: click.Context, timeout_s: float, as_json: bool) -> None:
     reports = stop_all(timeout_s)
     try:
         if as_json:
-            tell(json_text([asdict(report) for report in reports]))
+            echo_done(json_text([asdict(report) for report in reports]))
         else:
             _say(reports)
     except OSError:  # nobody can read it; the exit code tells what was done all the same
@@ -52,7 +52,7 @@ def _say(reports: list[StopReport]) -> None:
         said = printable(report.sentence())
         said = said[:1].upper() + said[1:]
         if report.outcome is StopStatus.ZERO:
-            tell(said)
+            echo_done(said)
         else:
             click.echo(said, err=True)
 

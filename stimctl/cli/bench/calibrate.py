@@ -9,8 +9,8 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options, missing_port
+from stimctl.cli.done import echo_done
 from stimctl.cli.table import json_option, json_text, table
-from stimctl.cli.telling import tell
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def calibrate(
     )  # fmt: skip
     path = keep_record(data_folder(), record)
     if as_json:
-        tell(json_text({"file": str(path), **record.model_dump(mode="json")}))
+        echo_done(json_text({"file": str(path), **record.model_dump(mode="json")}))
     else:
         _show(data, record, path)
 
@@ -137,4 +137,4 @@ def _show(data: "CalibrationData", record: "CalibrationRecord", path: Path) -> N
     )
     limits = f"The limits of the line are those of its scatter; each value is itself off by more: {itself}."
     kept = f"record  {path}\nIt is a record: nothing that is commanded changes."
-    tell(f"{who}\n{by_channel}\n\n{by_point}\n\n{limits}\n{kept}")
+    echo_done(f"{who}\n{by_channel}\n\n{by_point}\n\n{limits}\n{kept}")

@@ -7,8 +7,8 @@ import click
 from stimctl.bench.oscilloscope import Oscilloscope, ScopeSettings, save
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import ANY, Number, WholeNumber
-from stimctl.cli.telling import tell
 from stimctl.errors import Misuse
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
@@ -47,5 +47,5 @@ def capture(
             oscilloscope.force()
         taken = oscilloscope.read(asked, (patience + window) / 1e6)
     save(output, {channel: taken})
-    tell(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
+    echo_done(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
                f"{taken.volts.max():.3f} V")  # fmt: skip

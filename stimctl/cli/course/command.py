@@ -19,10 +19,10 @@ from stimctl.cli.course.group import (
     planning,
     supplied,
 )
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import opened
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import echo_json, json_option
-from stimctl.cli.telling import tell
 from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import isolated, looks_like_name
@@ -84,7 +84,7 @@ def new(
         course_id = begin(ledger, begun)
     mark = "SIMULATED: " if simulated else ""
     followed = f"{profile.title} ({profile.id} {profile.version})"
-    tell(f"{mark}{isolated(who)} follows {followed}: {course_id}\n\n{plan_lines(plan)}")
+    echo_done(f"{mark}{isolated(who)} follows {followed}: {course_id}\n\n{plan_lines(plan)}")
 
 
 def _check_pseudonym(who: str, *, meant: bool) -> None:
@@ -224,7 +224,7 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
         write_new(output, [drawing.picture(drawn, output.suffix)], force=force)
-        tell(f"The picture is {output}")
+        echo_done(f"The picture is {output}")
     ctx.exit(exit_code(faults))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import log, opened
 from stimctl.cli.table import json_option, json_text
-from stimctl.cli.telling import tell
 from stimctl.errors import Misuse
 from stimctl.label import Label
 from stimctl.ledger.place import ledger_is_there
@@ -50,12 +50,12 @@ def sync(ctx: click.Context, url: str, machine: str | None, verify: bool, as_jso
     finally:
         far.close()
     if as_json:
-        tell(json_text({**asdict(report), "faults": wrong}))
+        echo_done(json_text({**asdict(report), "faults": wrong}))
     else:
         sent = f"{counted(report.sent, 'entry')} sent to {report.far}, which holds up to entry {report.number:,}"
-        tell(f"{name}: {sent}.\nHead hash: {report.hash}")
+        echo_done(f"{name}: {sent}.\nHead hash: {report.hash}")
         if wrong == []:
-            tell("The far end checked every entry that it holds: all are intact, and follow.")
+            echo_done("The far end checked every entry that it holds: all are intact, and follow.")
     if report.cuts:
         click.echo(
             f"The connection was cut {counted(report.cuts, 'time')}; nothing is missing or there twice.", err=True
