@@ -22,7 +22,7 @@ from stimctl.cli.course.group import (
 from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import opened
 from stimctl.cli.streams import at_terminal
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import echo_json, json_option, json_text
 from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import isolated, looks_like_name
@@ -159,12 +159,15 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
     if ics is not None:
         _write_calendar(planned, ics, today, force=force)
     if as_json:
-        echo_json([due_document(found, next_due) for found, next_due in planned])
+        said = json_text([due_document(found, next_due) for found, next_due in planned])
     elif not planned:
-        click.echo(f"The ledger {ctx.obj} holds no course that goes on.")
+        said = f"The ledger {ctx.obj} holds no course that goes on."
     else:
-        click.echo(due_page(*planned[0]) if who is not None else due_table(planned, today))
-    if ics is not None:
+        said = due_page(*planned[0]) if who is not None else due_table(planned, today)
+    if ics is None:
+        click.echo(said)
+    else:
+        echo_done(said)
         click.echo(f"The calendar is {ics}", err=as_json)
     ctx.exit(exit_code(faults))
 

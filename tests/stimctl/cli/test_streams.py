@@ -178,6 +178,7 @@ class TestInAShell:
             ("log subject P-17 -o {folder}/all.json", "written to"),
             ("log report latest --html {folder}/page.html", "written to"),
             ("course new P-17 low-back-pain --simulated", "P-17 follows"),
+            ("course due --ics {folder}/due.ics", "holds no course that goes on"),
             ("profile new -o {folder}/mine.toml", "is written"),
             ("preview low-back-pain -o {folder}/plan.svg", "The picture is"),
         ],
