@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.label import Label
+from stimctl.look import is_there
 from stimctl.new_file import write_new
 from stimctl.units import counted
 
@@ -151,7 +152,7 @@ def keep_record(folder: Path, record: CalibrationRecord) -> Path:
         home.mkdir(parents=True, exist_ok=True)
         for number in range(1, 1_000):
             path = home / f"{record.calibrated_on}-{number:03d}.json"
-            if not path.exists():
+            if not is_there(path):
                 write_new(path, [text], force=False)
                 return path
     except OSError as fault:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from stimctl.errors import LogFault, Misuse
 from stimctl.forking import tell_of_forks
+from stimctl.look import is_there
 
 if sys.platform == "win32":
     import msvcrt
@@ -135,8 +136,8 @@ def private_folder(path: Path) -> Path:
 
     Each folder that had to be made is on the disk by then, with its name in the folder above.
     """
-    missing = [path] if not path.exists() else []
-    while missing and not missing[-1].parent.exists():
+    missing = [path] if not is_there(path) else []
+    while missing and not is_there(missing[-1].parent):
         missing.append(missing[-1].parent)
     for folder in reversed(missing):
         with suppress(FileExistsError):

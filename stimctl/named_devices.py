@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from stimctl.errors import Misuse, Problem
+from stimctl.look import is_file
 from stimctl.profile.sourced import Slug, Strict
 from stimctl.profile.toml_text import check, read_file
 from stimctl.stimulators.discovery import DEVICES, DeviceChoice
@@ -64,13 +65,13 @@ def named_device(name: str) -> NamedDevice:
 def _files() -> list[Path]:
     named = os.environ.get(VARIABLE)
     if named:
-        if not Path(named).is_file():
+        if not is_file(Path(named)):
             raise Misuse(f"{VARIABLE} names {named}, where there is no file")
         return [Path(named)]
     places = []
     with suppress(Misuse):  # who has no home has no file in it
         places.append(user_folder("config", VARIABLE))
-    return [path for place in (*places, Path.cwd()) if (path := place / FILE_NAME).is_file()]
+    return [path for place in (*places, Path.cwd()) if is_file(path := place / FILE_NAME)]
 
 
 def _read(path: Path) -> dict[str, NamedDevice]:

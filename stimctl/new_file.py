@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stimctl.errors import Misuse
+from stimctl.look import is_file, is_folder, is_there
 
 
 def check_new(path: Path | None, what: str) -> None:
@@ -23,7 +24,7 @@ def check_new(path: Path | None, what: str) -> None:
 
 def check_folder(path: Path) -> None:
     """Raise `Misuse` where no file of this name can be made: before anything that would be lost without it."""
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise Misuse(f"{path}: there is no folder {path.parent}; make it, or name another file")
     if not os.access(path.parent, os.W_OK):
         raise Misuse(f"{path}: nothing may be written in the folder {path.parent}; name another file")
@@ -33,7 +34,7 @@ def check_free(path: Path, *, force: bool) -> None:
     """Raise `Misuse` where something of this name is there, and is not to be replaced, or is no plain file."""
     if os.path.lexists(path) and not force:
         raise Misuse(f"{path} is there already; name another file, or replace it with --force")
-    if path.exists() and not path.is_file():
+    if is_there(path) and not is_file(path):
         raise Misuse(f"{path} is no plain file, and is not replaced: name another file")
 
 

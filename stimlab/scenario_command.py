@@ -12,6 +12,7 @@ from stimctl.cli.codes import DONE, INVALID, UNMET, USAGE, help_text
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
+from stimctl.look import is_file
 
 if TYPE_CHECKING:
     from stimlab.play.result import PlayedSession
@@ -138,12 +139,12 @@ def _path(name: str) -> Path:
 
     from stimlab.scenario.reader import FOLDER
 
-    given, ours = Path(name), FOLDER / f"{name}.toml"
-    if ours.is_file():
-        return ours
-    if given.is_file():
+    ours = {path.stem: path for path in FOLDER.glob("*.toml")}
+    if name in ours:
+        return ours[name]
+    if is_file(given := Path(name)):
         return given
-    near = get_close_matches(name, [path.stem for path in FOLDER.glob("*.toml")], n=3, cutoff=0.4)
+    near = get_close_matches(name, ours, n=3, cutoff=0.4)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; `stimctl scenario list` shows them"
     raise Misuse(f"there is no scenario and no file {name!r}{hint}")
 

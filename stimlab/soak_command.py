@@ -16,6 +16,7 @@ import click
 from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_text
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
+from stimctl.new_file import writing
 from stimctl.units import counted
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def soak(
     """
     if jobs is not None and scheduler is not None:
         raise click.UsageError("--jobs is for this machine, --scheduler for others: give one of them")
+    if save is not None:
+        with writing(save):  # now: hours of a campaign are not to be lost on it
+            save.mkdir(parents=True, exist_ok=True)
     began_s = time.monotonic()
     if again:
         found = _CampaignProgress(list(_again(again)), time.process_time())

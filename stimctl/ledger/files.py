@@ -23,6 +23,7 @@ from pathlib import Path
 
 from stimctl.errors import LogFault
 from stimctl.lock_file import private_folder, sync_folder
+from stimctl.look import is_folder, is_there
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -73,7 +74,7 @@ def log_fault(path: Path, error: Exception) -> LogFault:
             f"the ledger {path} {whose}: {error}; read a copy that is yours, or name another folder (STIMCTL_DATA)"
         )
     if isinstance(error, NotADirectoryError):
-        in_the_way = next((each for each in path.parents if os.path.lexists(each) and not each.is_dir()), path.parent)
+        in_the_way = next((each for each in path.parents if os.path.lexists(each) and not is_folder(each)), path.parent)
         return LogFault(
             f"the ledger {path}: {in_the_way} is no folder; move it away, or name another folder (STIMCTL_DATA)"
         )
@@ -127,7 +128,7 @@ def check_names(path: Path) -> None:
                 what = _KINDS.get(stat.S_IFMT(mode), "no plain file")
                 raise LogFault(f"{name} is {what}, and a ledger is a plain file; nothing was changed: move it away")
     live = live_folder(path)
-    if (live.exists() or live.is_symlink()) and (live.is_symlink() or not live.is_dir()):
+    if (is_there(live) or live.is_symlink()) and (live.is_symlink() or not is_folder(live)):
         raise LogFault(f"{live} is no folder, where the locks of running sessions belong; move it away")
 
 
@@ -180,7 +181,7 @@ def require_room(path: Path) -> None:
     Where there is no ledger yet nothing is made: its folder's nearest ancestor tells.
     """
     with faults(path):
-        folder = next(each for each in path.parents if each.exists())
+        folder = next(each for each in path.parents if is_there(each))
         with tempfile.TemporaryFile(dir=folder) as trial:  # without a name on Linux, so that nothing can stay behind
             trial.write(os.urandom(ROOM_BYTES))  # which no file system makes smaller
             trial.flush()

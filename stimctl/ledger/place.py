@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
+from stimctl.look import is_file, is_there
 from stimctl.user_folder import named_folder, user_folder
 
 FILE_NAME = "ledger.sqlite"
@@ -22,7 +23,7 @@ def ledger_path(folder: Path | None = None) -> Path:
 def is_begun(path: Path) -> bool:
     """Whether the file holds anything. An empty one is no ledger: so a program leaves it that died while it began one,
     and it is begun again. What is no file is left to whoever opens it."""
-    return path.exists() and not (path.is_file() and path.stat().st_size == 0)
+    return is_there(path) and not (is_file(path) and path.stat().st_size == 0)
 
 
 def ledger_is_there(path: Path) -> bool:
@@ -31,7 +32,7 @@ def ledger_is_there(path: Path) -> bool:
         with suppress(FileNotFoundError):
             path.lstat()  # `exists` would take a file in the place of a folder for nothing there yet
         # A link that leads nowhere is there too: whoever opens it is told.
-        return is_begun(path) or path.is_symlink() or path.with_suffix(".anchor").exists()
+        return is_begun(path) or path.is_symlink() or is_there(path.with_suffix(".anchor"))
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None
     except NotADirectoryError as in_the_way:

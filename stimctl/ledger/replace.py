@@ -22,6 +22,7 @@ from stimctl.ledger.schema import connect_read_only, fill
 from stimctl.ledger.seal import RECOVERED, RESTORED, Seal, head_of, set_aside
 from stimctl.ledger.store import Ledger
 from stimctl.lock_file import is_alive, private_folder, sync_folder
+from stimctl.look import is_there
 from stimctl.new_file import writing
 
 
@@ -32,7 +33,7 @@ def back_up(ledger: Ledger, target: Path) -> Mark:
     hold: it stays, for it may be all that is left of a ledger that does not hold either.
     """
     check_names(target)
-    if target.exists() or anchor_path(target).exists():
+    if is_there(target) or is_there(anchor_path(target)):
         raise Misuse(f"{target} or its anchor is there already; a backup replaces nothing: name another file")
     # Beside it, so that a copy that was broken off is never taken for one.
     with writing(target), TemporaryDirectory(dir=target.parent, prefix=".stimctl-") as folder, faults(target):

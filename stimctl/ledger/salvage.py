@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stimctl.ledger.chain import SEALED, ChainWalker, EntryRow, fault_of
 from stimctl.ledger.files import wal_path
+from stimctl.look import is_there
 
 _TABLE_LEAF = 0x0D
 _FILE_HEADER, _WAL_HEADER, _FRAME_HEADER = 100, 32, 24
@@ -63,10 +64,10 @@ def _one_chain(found: dict[int, dict[bytes, EntryRow]]) -> list[EntryRow]:
 
 def _pages(path: Path) -> list[tuple[int, _Page]]:
     """Each page with its number, those of the write-ahead log last and newest last."""
-    raw = path.read_bytes() if path.exists() else b""
+    raw = path.read_bytes() if is_there(path) else b""
     size = int.from_bytes(raw[16:18], "big")
     size = {1: 65536}.get(size, size)
-    wal = wal_path(path).read_bytes() if wal_path(path).exists() else b""
+    wal = wal_path(path).read_bytes() if is_there(wal_path(path)) else b""
     if size not in {1 << bits for bits in range(9, 17)}:
         size = int.from_bytes(wal[8:12], "big") or _USUAL_PAGE
     pages = [(at // size + 1, raw[at : at + size]) for at in range(0, len(raw), size)]

@@ -21,6 +21,7 @@ from stimctl.errors import LogFault
 from stimctl.ledger.chain import EntryRow
 from stimctl.ledger.files import check_names, create, faults, wal_path
 from stimctl.ledger.lines import COPY_LINES, ENDS, LINES_TABLE
+from stimctl.look import is_there
 
 APPLICATION_ID = 0x5354494D  # "STIM"
 BUSY_TIMEOUT_S = 10.0  # how long to wait for another process that appends [choice]
@@ -99,7 +100,7 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """Open the ledger without the means to write it; any version up to this one. Raises `LogFault`."""
     with faults(path):
         check_names(path)
-        if not path.exists():
+        if not is_there(path):
             raise LogFault(f"there is no ledger at {path} yet; the first session makes it")
         if not path.stat().st_size:
             raise LogFault(f"the ledger {path} is an empty file: nothing was ever written to it, or all of it is lost")
@@ -107,12 +108,12 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         # Beside a file of WAL mode SQLite wants to make two more; where it cannot, the file lies still.
         still = not os.access(path.parent, os.W_OK)
-        if still and wal_path(path).exists() and not os.access(f"{path}-shm", os.R_OK):
+        if still and is_there(wal_path(path)) and not os.access(f"{path}-shm", os.R_OK):
             raise LogFault(
                 f"the ledger {path} cannot be read in a folder that you cannot write, because a part of it is in "
                 f"{wal_path(path).name}: copy both, and its anchor, into a folder of your own"
             )
-        still = still and not wal_path(path).exists()
+        still = still and not is_there(wal_path(path))
         connection = _open(f"{path.absolute().as_uri()}?{'immutable=1' if still else 'mode=ro'}", BUSY_TIMEOUT_S)
         try:
             _check_version(connection, path, allow_empty=False)

@@ -22,6 +22,7 @@ from stimctl.ledger.files import wal_path
 from stimctl.ledger.schema import ANCHORED, connect_read_only
 from stimctl.ledger.walk import COLUMNS, raw_rows
 from stimctl.lock_file import private_folder, sync_folder
+from stimctl.look import is_there
 from stimctl.units import counted
 
 if TYPE_CHECKING:
@@ -121,11 +122,11 @@ def look(path: Path, found: Found) -> Seal | Mark:
 
     Raises `LogFault` where sealing cannot mend it.
     """
-    if not path.exists() or not path.stat().st_size:
+    if not is_there(path) or not path.stat().st_size:
         mark = found.mark
         return Seal(TORN, BEGINNING, mark, ((1, mark.number),)) if mark and mark.number else BEGINNING
     journal = Path(f"{path}-journal")
-    if journal.exists():  # of a program that died while it made or migrated the file: SQLite takes that back
+    if is_there(journal):  # of a program that died while it made or migrated the file: SQLite takes that back
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
     with closing(connect_read_only(path)) as connection:
@@ -142,13 +143,13 @@ def look(path: Path, found: Found) -> Seal | Mark:
 
 def set_aside(path: Path, now: datetime) -> Path | None:
     """Copy the ledger's files as they are into a folder of their own; None where there is nothing to copy."""
-    names = [name for name in (path, wal_path(path), path.with_suffix(".anchor")) if name.exists()]
-    if not path.exists():
+    names = [name for name in (path, wal_path(path), path.with_suffix(".anchor")) if is_there(name)]
+    if not is_there(path):
         return None
     folder = private_folder(path.with_suffix(".sealed"))
     stem = f"{now:%Y%m%d-%H%M%S}"
     taken = [folder / stem, *(folder / f"{stem}-{again}" for again in range(2, 1000))]
-    place = private_folder(next(one for one in taken if not one.exists()))
+    place = private_folder(next(one for one in taken if not is_there(one)))
     for name in names:
         copy = place / name.name
         shutil.copyfile(name, copy)

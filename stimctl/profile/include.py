@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from stimctl.errors import InputInvalid, Problem
+from stimctl.look import is_file
 from stimctl.profile.toml_text import TomlText, parse, read_file
 
 SHARED_NAME = "_common.toml"
@@ -25,7 +26,7 @@ _LISTS = ("points", "patterns", "notes")
 def beside(folder: Path, packaged: Path) -> Shared:
     """The shared file in `folder`, or the packaged one where there is none."""
     own = folder / SHARED_NAME
-    return cache(lambda: read_file(own if own.is_file() else packaged / SHARED_NAME))
+    return cache(lambda: read_file(own if is_file(own) else packaged / SHARED_NAME))
 
 
 def given(content: bytes, source: str) -> Shared:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from stimctl.errors import InputInvalid, Misuse, Problem
+from stimctl.look import is_folder
 from stimctl.profile.convert import broken_limits, program_problems
 from stimctl.profile.include import Shared, beside, given, with_parts
 from stimctl.profile.model import Profile, ProfileFile
@@ -22,7 +23,7 @@ def packaged_folder() -> Path:
     """The profiles that come with stimctl: inside the wheel, or `profiles/` of a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "_profiles"
-    return inside if inside.is_dir() else package.parent / "profiles"
+    return inside if is_folder(inside) else package.parent / "profiles"
 
 
 def examples_folder() -> Path:

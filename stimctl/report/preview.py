@@ -6,6 +6,7 @@ The libraries that draw are extras (`plot`), loaded on first use.
 from pathlib import Path
 
 from stimctl.errors import Misuse
+from stimctl.look import is_folder
 from stimctl.report.preview_model import PreviewInput
 
 _NO_DRAWING = "{} is not installed, which draws the preview: pip install 'stimctl[plot]'"
@@ -18,7 +19,7 @@ def picture(preview: PreviewInput, path: Path) -> bytes:
     """
     if path.suffix.lower() not in (".png", ".svg"):
         raise Misuse(f"{path.name}: a preview is written as .png or .svg")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise Misuse(f"{path}: the folder {path.parent} does not exist")
     try:
         from stimctl.report import preview_figure

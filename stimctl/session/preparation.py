@@ -12,7 +12,7 @@ from stimctl.calibration import CalibrationStanding
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
-from stimctl.session.states import ON_HOLD, End, State, Task, Trigger
+from stimctl.session.states import CHECKED, ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import lacking
@@ -49,7 +49,7 @@ class Preparation:
         except Unsafe as stale:
             context.fail(End.SCREENING, str(stale), "screen the person anew, then start a new session", now_us)
             return
-        checked = context.state in (State.CHECKED, State.RECHECKED)
+        checked = context.state in CHECKED
         purpose = Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE
         rx, arm = context.prescription, context.stimulator.arm
         channels = context.targets.channels
@@ -143,11 +143,14 @@ class Preparation:
         context.stimulator.start(context.targets.by_channel("resume_ua") if stimulate else {}, now_us)
         context.begin(Task.STARTING, now_us)
 
-    def on_lapsed(self, status: m.Status, now_us: int) -> None:
-        if status.state in (DeviceState.TESTED, DeviceState.HELD):
-            self._context.pending = None
-            self._context.times.alive_due_us = None
-            self._context.enter(Trigger.LAPSED, now_us)
+    def on_lapsed(self, status: m.Status, now_us: int) -> bool:
+        """Whether the arm lapsed: nothing was started by it."""
+        if status.state not in (DeviceState.TESTED, DeviceState.HELD):
+            return False
+        self._context.pending = None
+        self._context.times.alive_due_us = None
+        self._context.enter(Trigger.LAPSED, now_us)
+        return True
 
     def on_checked(self, event: base.ContactChecked, now_us: int) -> None:
         """The impedance check is over: good enough, or tell what is wrong."""

@@ -20,7 +20,6 @@ from stimctl.wire.codes import DeviceState, EndReason
 SAMPLE_US = 10_000_000
 HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
-_STARTING = frozenset({State.ARMED, State.REARMED})
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
@@ -34,7 +33,7 @@ class Stimulation:
         self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
         self._sample_due_us = 0
-        self._hold_next = ""
+        self.hold_next: str | None = None  # why to hold as soon as what is on its way has started
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
         self._ran_us = 0
         self._run_began_us: int | None = None
@@ -66,7 +65,7 @@ class Stimulation:
     def _lower_at_rest(self, command: Raise | Lower | AskTarget) -> None:
         """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
         context, channel = self._context, command.channel
-        if isinstance(command, Raise) or context.state not in ON_HOLD | _STARTING:
+        if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
@@ -76,9 +75,9 @@ class Stimulation:
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
         context = self._context
-        if context.state in _STARTING:
+        if context.starts:
             # The start is on its way: the hold follows it at once.
-            self._hold_next = why
+            self.hold_next = why
             return
         after(context.state, Trigger.HELD)
         if context.is_pending(Task.HOLD):
@@ -109,8 +108,8 @@ class Stimulation:
         if event.stimulation_us != self._expected_us:
             text = f"the device forgot its session timer: {event.stimulation_us} us instead of {self._expected_us} us"
             self.found(Implausible(End.CLOCK, text), now_us)
-        elif self._hold_next:
-            why, self._hold_next = self._hold_next, ""
+        elif self.hold_next is not None:
+            why, self.hold_next = self.hold_next, None
             self.hold(now_us, why)
         else:
             context.stimulator.retarget(now_us)

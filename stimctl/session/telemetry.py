@@ -10,7 +10,7 @@ from stimctl import entries, limits
 from stimctl.session.context import Context
 from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import OUTPUT, QUIET, STIMULATING, STOPPING, End, State, Task
+from stimctl.session.states import OUTPUT, QUIET, STARTING, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
@@ -88,8 +88,9 @@ class Telemetry:
         context = self._context
         if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
             self._stimulate.found(Implausible(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
-        elif context.state in (State.ARMED, State.REARMED):
-            self._prepare.on_lapsed(status, now_us)
+        elif context.state in STARTING:
+            if self._prepare.on_lapsed(status, now_us):
+                self._stimulate.hold_next = None
             if context.state in self._auto:
                 context.stop(now_us, End.NO_ANSWER, "the arm lapsed before its start was answered")
         elif identity.by_lease:

@@ -205,7 +205,6 @@ def by_kind(results: Iterable[SessionResult]) -> list[FaultKindRow]:
 
 def save(results: Iterable[SessionResult], folder: Path, seed: int) -> list[Path]:
     """Write each session that broke a rule as a scenario's file, with what it broke. Returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     for result in results:
         if result.scenario is not None:

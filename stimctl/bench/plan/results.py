@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Self
 
 from stimctl.errors import InputInvalid, Misuse, Problem, WrongDevice
 from stimctl.lock_file import ProcessLock, sync_folder
+from stimctl.look import is_file, is_there
 from stimctl.new_file import open_growing
 
 FORMAT = "stimctl bench plan results 1"
@@ -59,7 +60,7 @@ class PlanResults:
 
     def _open(self) -> None:
         path = self.folder / _FILE
-        there = read_results(path) if path.exists() else None
+        there = read_results(path) if is_there(path) else None
         if there is None:
             if any((self.folder / _CAPTURES).iterdir()):
                 raise Misuse(f"{self.folder} has captures and no results: {_NEW}")
@@ -107,7 +108,7 @@ class PlanResults:
     def reference(self, name: str) -> tuple[Path, bool]:
         """Where a capture with the outputs disabled is, and whether it is there; one serves many points."""
         path = self.folder / _CAPTURES / f"reference-{name}.npz"
-        return path, path.exists()
+        return path, is_there(path)
 
     def require_device(self, device: dict[str, Any]) -> None:
         """Raises `WrongDevice` for another than the one that it was begun with."""
@@ -132,7 +133,7 @@ def read_results(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]],
 
     Raises `InputInvalid` for a file that is something else or was damaged.
     """
-    if path.exists() and not path.is_file():  # a pipe would be waited for
+    if is_there(path) and not is_file(path):  # a pipe would be waited for
         raise InputInvalid(str(path), [Problem("file", None, "is no plain file")])
     try:
         content = path.read_bytes()

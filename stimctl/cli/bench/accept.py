@@ -13,6 +13,7 @@ from stimctl.cli.numbers import ANY, NOT_NEGATIVE, POSITIVE
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.cli.texts import label
 from stimctl.errors import Misuse
+from stimctl.look import is_there
 from stimctl.new_file import write_new
 from stimctl.units import counted
 
@@ -184,7 +185,7 @@ def _with_progress(judge: Any, sources: "list[Source]") -> "Acceptance":
     from stimctl.cli.console import CommandConsole
 
     console = CommandConsole(stderr=True)
-    large = sum(source.path.stat().st_size for source in sources if source.path.exists()) > 20_000_000
+    large = sum(source.path.stat().st_size for source in sources if is_there(source.path)) > 20_000_000
     with Progress(console=console, transient=True, disable=not (large and console.is_terminal)) as bars:
         task = bars.add_task("reading", total=1.0)
         result: Acceptance = judge(lambda done: bars.update(task, completed=done))

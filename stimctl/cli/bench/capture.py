@@ -10,6 +10,7 @@ from stimctl.cli.bench.amounts import DURATION
 from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import ANY, Number, WholeNumber
 from stimctl.errors import Misuse
+from stimctl.look import is_there
 
 _CODES = (codes.DONE, codes.USAGE, codes.INVALID, codes.DEVICE, codes.LINE, codes.INTERRUPTED)
 
@@ -37,7 +38,7 @@ def capture(
       stimctl bench capture --scope TCPIP::192.168.1.20::INSTR -o run.npz
       stimctl bench capture --scope TCPIP::192.168.1.20::INSTR --reference -o off.npz
     """
-    if output.suffix != ".npz" or output.exists():
+    if output.suffix != ".npz" or is_there(output):
         raise Misuse(f"{output}: name a new file that ends in .npz; a capture is never replaced")
     asked = ScopeSettings(channel, volts_per_division, window / 1e6, points, trigger_v)
     with Oscilloscope(resource) as oscilloscope:

@@ -7,19 +7,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_sim.analog.recorder import FlowKind
+from stimctl.errors import LogFault
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Raise
-from stimctl.session.engine import Engine
+from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.exchange import PendingCommand as ExchangeCommand
 from stimctl.wire import codec as m
 from tests.stimctl.session.world import (
     Delayed,
+    ListLog,
     Rewritten,
     Rig,
     S,
     Stutter,
+    Tape,
     at_1_ma,
     ended_at_zero,
     exact,
@@ -135,6 +138,52 @@ def test_a_hold_that_is_asked_for_while_a_start_is_on_its_way_follows_it() -> No
     assert len(rig.log.of("started")) == 1
     assert len(rig.log.of("held")) == 1
     assert rig.engine.state is State.ENDED
+
+
+AT_THE_GATE = UNATTENDED - {State.CHECKED}
+
+
+@pytest.mark.parametrize("resumed", [False, True], ids=["first start", "after a hold"])
+@pytest.mark.parametrize("behind_us", [0, 1, 9_000, 17_000, 30_000])
+@pytest.mark.parametrize(
+    ("asked", "most_ua"),
+    [(AskHold(), 0), (AskHold(""), 0), (AskTarget(1, 500), 500), (AskTarget(1, 0), 0), (Lower(1), 900)],
+)
+def test_what_is_asked_right_behind_the_start_holds_for_it(
+    asked: Command, most_ua: int, behind_us: int, *, resumed: bool
+) -> None:
+    """Behind the key that starts, while the log is written, the device armed, and the start sent."""
+    rig = Rig(at_1_ma(), line=lambda port: Delayed(port, 8_000), auto=AT_THE_GATE)
+    begin: list[tuple[int, Command]] = [(4 * S, proceed)]
+    if resumed:
+        begin += [(8 * S, AskHold()), (9 * S, proceed), (10 * S, proceed)]
+    at_us = begin[-1][0] + behind_us
+    rig.run(*begin, (at_us, asked), (20 * S, AskStop()))
+    assert [text for text in told(rig) if "cannot" in text or "not while" in text] == []
+    flows = [flow for flow in rig.recorder.flows(1, FlowKind.TRAIN) if flow.last_us > at_us + 500_000]
+    assert max((flow.shape.first_na / 1_000 for flow in flows), default=0) <= most_ua + 10
+    assert len(rig.log.of("started")) == 1 + resumed, "the start itself was not lost"
+
+
+class SlowDisk(ListLog):
+    """Is on disk from a moment on."""
+
+    from_us = 7 * S
+    port: Port
+
+    def drain(self, timeout_s: float) -> None:
+        if 4 * S <= self.port.now_us() < self.from_us:
+            raise LogFault("not yet")
+
+
+def test_a_hold_that_is_asked_for_while_the_log_is_written_follows_the_start() -> None:
+    log = SlowDisk(Tape())
+    rig = Rig(at_1_ma(), log=log, auto=AT_THE_GATE)
+    log.port = rig.line
+    rig.runner._port.virtual = False  # the runner asks the log and goes on, as it does beside hardware
+    rig.run((4 * S, proceed), (6 * S, AskHold()), (6_500_000, AskTarget(1, 500)), (20 * S, AskStop()))
+    assert [len(log.of(kind)) for kind in ("started", "held")] == [1, 1]
+    assert starts(rig) == [500]
 
 
 def test_before_anything_is_armed_no_target_is_set() -> None:

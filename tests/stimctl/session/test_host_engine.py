@@ -127,12 +127,17 @@ def test_keepalives_end_with_an_arm_that_lapsed(told: DeviceState, was: State, n
     made, _ = engine()
     made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S, 0)
     made._context.times.alive_due_us = 11 * S
+    made._stimulate.hold(10 * S, "")
     status = m.Status(
         device_time_us=0, boot_id=1, state=told, segment=0, end_reason=0, zero=0, active_mask=0, session=5,
         stimulation_us=0, time_left_us=0, segment_left_us=0, hold_left_ms=0, keepalive_age_ms=0,
     )  # fmt: skip
-    made._prepare.on_lapsed(status, 10 * S)
+    made._telemetry._auto = frozenset()  # somebody is there to start it again
+    made._telemetry._watch_rest(status, IDENTITY, 10 * S)
     assert made.state is now
+    assert (made._stimulate.hold_next is not None) is kept, (
+        "what was not started needs no hold, nor does the next start"
+    )
     assert made._context.is_pending(Task.STARTING) is kept
     assert made._context.times.alive_due_us == (11 * S if kept else None)
 

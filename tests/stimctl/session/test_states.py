@@ -4,10 +4,12 @@ import pytest
 
 from stimctl.errors import IllegalEvent
 from stimctl.session.states import (
+    CHECKED,
     ENDED,
     ON_HOLD,
     OUTPUT,
     QUIET,
+    STARTING,
     STIMULATING,
     STOPPING,
     TABLE,
@@ -125,3 +127,8 @@ def test_what_may_be_under_way_and_where() -> None:
 def test_a_task_says_what_it_is_called_and_where_it_may_be_under_way() -> None:
     assert (Task.HOLD.words, Task.HOLD.states) == ("hold", STIMULATING)
     assert (Task.WRITING_LOG.words, Task.WRITING_LOG.states) == ("writing the log", QUIET | {STOPPING})
+
+
+def test_stimulation_is_led_to_by_what_is_under_way_once_the_contact_was_checked() -> None:
+    assert {State.CHECKED, State.RECHECKED} == CHECKED
+    assert {State.ARMED, State.REARMED} == STARTING

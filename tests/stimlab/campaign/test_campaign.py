@@ -124,6 +124,13 @@ def test_without_dask_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
     assert "pip install 'stimctl[dask]'" in outcome.output
 
 
+def test_a_folder_that_cannot_be_is_told_before_the_campaign(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = run("--sessions", "1", "--save", str(tmp_path / "file" / "below"))
+    assert outcome.exit_code == INVALID
+    assert outcome.output == f"Error: {tmp_path}/file/below cannot be written: Not a directory\n"
+
+
 # --- what is planted is found ------------------------------------------------------------------------
 
 
