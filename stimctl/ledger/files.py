@@ -180,12 +180,14 @@ def require_room(path: Path) -> None:
 
     Where there is no ledger yet nothing is made: its folder's nearest ancestor tells.
     """
-    with faults(path):
+    try:
         folder = next(each for each in path.parents if is_there(each))
         with tempfile.TemporaryFile(dir=folder) as trial:  # without a name on Linux, so that nothing can stay behind
             trial.write(os.urandom(ROOM_BYTES))  # which no file system makes smaller
             trial.flush()
             os.fsync(trial.fileno())
+    except OSError as fault:  # without the trial's name, which is none to look for
+        raise log_fault(path, OSError(fault.errno, fault.strerror)) from fault
 
 
 def create(path: Path) -> None:
