@@ -6,7 +6,7 @@ Only then is the device told that it may forget.
 from dataclasses import replace
 
 from stimctl import entries, limits
-from stimctl.session.context import Context, Ending, SessionOver
+from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
@@ -15,7 +15,6 @@ from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
-NEVER_US = 1 << 62
 
 
 class Closing:

@@ -245,12 +245,16 @@ class Engine:
             self._close.watch_time(now_us)
         elif now_us - self.stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
+        elif now_us >= self._stimulate.rest_deadline_us():
+            self._stimulate.fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
         context = self._context
         deadline_us = self.stimulator.heard_us + limits.SILENCE_US
         if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
+        else:
+            deadline_us = min(deadline_us, self._stimulate.rest_deadline_us())
         theirs_us = None if self._close.line_gone else self.stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:
             deadline_us = theirs_us
@@ -277,6 +281,7 @@ class Engine:
         self.stimulator.stood_still(late_us)
         times.checked_in_us += late_us
         times.status_us += late_us
+        times.quiet_us = {channel: at_us + late_us for channel, at_us in times.quiet_us.items()}
         times.entered_us += late_us
         if (pending := self._context.pending) is not None:
             self._context.pending = pending._replace(since_us=pending.since_us + late_us)

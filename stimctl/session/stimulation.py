@@ -7,9 +7,9 @@ the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 from stimctl import entries, limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
-from stimctl.session.context import Context
+from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ON_HOLD, STIMULATING, End, State, Task, Trigger, after
+from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, End, State, Task, Trigger, after
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -225,14 +225,14 @@ class Stimulation:
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
             if context.state is not State.STOPPING:
-                self._fell_silent(now_us)
+                self.fell_silent(now_us)
         elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
         elif self._hold_overdue(now_us):
             self.found(
                 Implausible(End.IMPLAUSIBLE, "the device was told to hold and does not say that it does"), now_us
             )
-        elif not self._fell_silent(now_us):
+        elif not self.fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
@@ -268,10 +268,20 @@ class Stimulation:
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
 
-    def _fell_silent(self, now_us: int) -> bool:
+    def rest_deadline_us(self) -> int:
+        """Until when a device whose outputs are off has to tell of itself, and of each channel it was armed for."""
+        context, times = self._context, self._context.times
+        if context.state not in QUIET or context.by_lease:  # by lease it tells of nothing then
+            return NEVER_US
+        told_us = [times.status_us]
+        if times.armed_us is not None:
+            told_us += [times.quiet_us.get(channel, times.entered_us) for channel in context.targets.channels]
+        return max(times.entered_us, min(told_us)) + limits.SILENCE_US
+
+    def fell_silent(self, now_us: int) -> bool:
         """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
         context = self._context
-        untold = now_us - context.times.status_us >= limits.SILENCE_US
+        untold = now_us - context.times.status_us >= limits.SILENCE_US or now_us >= self.rest_deadline_us()
         if context.state in STIMULATING and self.plausibility is not None:
             untold |= self.plausibility.silent(now_us)
         if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:

@@ -4,6 +4,7 @@ What was told before the newest answer, or at the same microsecond, changes no s
 What it measured is judged all the same, by the time at which it was measured.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 from stimctl import entries, limits
@@ -24,7 +25,7 @@ _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
 _NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
-_LOUD_IN_A_ROW = 2  # readings of a channel that is off: the first may be of the moment at which it went off
+_LOUD_READINGS = 2  # of a channel that is off, in one state: the first may be of the moment at which it went off
 _ENDED_ON_DEVICE = DeviceState.ENDED
 
 
@@ -48,7 +49,9 @@ class Telemetry:
         self._auto = auto
         self._on_reading = on_reading
         self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
-        self._loud_in_a_row: dict[int, int] = {}
+        # How many readings of each channel told of a current, since a state without output was entered.
+        self._loud_readings: Counter[int] = Counter()
+        self._quiet_since_us = 0
         self._noisy_told = 0
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
@@ -117,6 +120,9 @@ class Telemetry:
         stimulating = context.state in STIMULATING
         is_old = not stimulating and reading[11] <= context.device.answered_us
         if not is_old:
+            before = context.device.channels.get(channel)
+            if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
+                context.times.quiet_us[channel] = now_us
             context.device.channels[channel] = reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
@@ -135,9 +141,11 @@ class Telemetry:
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
-        loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
-        self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
-        if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
+        if self._quiet_since_us != self._context.times.entered_us:
+            self._quiet_since_us, self._loud_readings = self._context.times.entered_us, Counter()
+        if flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING):
+            self._loud_readings[channel] += 1
+        if self._loud_readings[channel] >= _LOUD_READINGS:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
             self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 

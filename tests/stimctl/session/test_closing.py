@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from stimctl import limits
-from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
-from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
+from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, Closing
+from stimctl.session.context import NEVER_US, AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
