@@ -16,6 +16,7 @@ from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.label import Label
 from stimctl.look import is_there
 from stimctl.new_file import write_new
+from stimctl.units import counted
 
 FOLDER = "calibrations"
 NONE = "none"
@@ -106,7 +107,7 @@ class CalibrationRecord(_CalibrationModel):
 
     def _overdue(self, today: date) -> str:
         late = (today - self.due_on).days
-        due = f"calibration of {self.model} {self.serial} was due on {self.due_on}, {late} days ago"
+        due = f"calibration of {self.model} {self.serial} was due on {self.due_on}, {counted(late, 'day')} ago"
         return f"{due} (certificate {self.certificate})" if late > 0 else ""
 
     def text(self, today: date, firmware: str | None = None) -> str:

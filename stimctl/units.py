@@ -40,6 +40,12 @@ def whole(value: float | int | str | Decimal, factor: int, *, name: str, unit: s
     return int(scaled)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 entry`, `1,200 entries`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 # As people write thousands, or a decimal comma and three places: nobody can know.
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+")
 

@@ -22,7 +22,7 @@ from firmware_sim.analog.recorder import Recorder
 from stimctl.anatomy import ASHI, POINTS, Placement, Region, check_pair, place
 from stimctl.errors import Unsafe
 from stimctl.screening import QUESTIONS, AnswerKind, Screening
-from stimctl.units import US_PER_S
+from stimctl.units import US_PER_S, counted
 from stimctl.wire.tables import table as markdown
 from stimlab.play.play import play, way_for
 from stimlab.play.result import PlayedSession
@@ -148,7 +148,7 @@ def _names(scenarios: Sequence[Scenario]) -> str:
 
 
 def _sessions(runs: Sequence[PlayedSession]) -> str:
-    return f"{len(runs)} sessions"
+    return counted(len(runs), "session")
 
 
 def _ms(us: int) -> str:

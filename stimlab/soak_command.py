@@ -17,6 +17,7 @@ from stimctl.cli.codes import DONE, INTERRUPTED, INVALID, UNMET, USAGE, help_tex
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import echo_json, json_option
 from stimctl.new_file import writing
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from stimlab.campaign.campaign import FaultKindRow, FinishedSession, SessionResult
@@ -174,8 +175,9 @@ def _tell(results: "Sequence[SessionResult]", took_s: float, cpu_s: float) -> No
         click.echo(f"... and {len(broke) - _SHOWN} violations more")
     pulses, hours = sum(result.pulses for result in results), sum(result.lasted_us for result in results) / 3.6e9
     sessions = len({result.name for result, _ in broke})
-    click.echo(f"{len(results)} sessions, {hours:.1f} hours of device time, {pulses:,} pulses, each under every rule")
-    click.echo(f"{len(broke)} violations, in {sessions} of them" if broke else "no violations")
+    ran, gave = counted(len(results), "session"), counted(pulses, "pulse")
+    click.echo(f"{ran}, {hours:.1f} hours of device time, {gave}, each under every rule")
+    click.echo(f"{counted(len(broke), 'violation')}, in {sessions} of them" if broke else "no violations")
     each_ms = 1_000 * cpu_s / max(1, len(results))
     click.echo(f"{took_s:.1f} s; {each_ms:.0f} ms of processor time a session", err=True)
 

@@ -11,13 +11,14 @@ from stimctl.bench.channel import BenchChannel
 from stimctl.bench.contact_check import without_check
 from stimctl.bench.expected import Expected
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, Verdict, around, at_most, counted, open_, shown, verdict_text
+from stimctl.bench.verdict import Row, Verdict, around, at_most, count_row, open_, shown, verdict_text
 from stimctl.capture import Capture, Declared, PulseMeasurements, measure, open_capture
 from stimctl.capture.crosstalk import Crosstalk, without_crosstalk
 from stimctl.capture.pulses import Progress
 from stimctl.capture.train import dead_time, spans_s
 from stimctl.capture.uncertainty import EXACT, Figure, Instrument, Judge, unknown
 from stimctl.errors import InputInvalid, Problem
+from stimctl.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ def _references(
     found = {each.column: each for each in measure(capture, numbers)}
     for name, each in found.items():
         if len(each.pulses):
-            allowed = f"it holds {len(each.pulses)} pulses: a reference is taken with the outputs disabled"
+            allowed = f"it holds {counted(len(each.pulses), 'pulse')}: a reference is taken with the outputs disabled"
             raise InputInvalid(str(source.reference), [Problem(f"channel {name}", None, allowed)])
     return found
 
@@ -184,10 +185,10 @@ def _between(channels: Sequence[BenchChannel], copies: Sequence[Crosstalk]) -> I
             continue
         sampling_us = 2e6 * one.judge.measured.interval_s / np.sqrt(6)
         overlaps = found.overlaps + counts.pop(frozenset((one.name, two.name)), 0)
-        yield counted("pulses that flow on both channels at once", where, overlaps)
+        yield count_row("pulses that flow on both channels at once", where, overlaps)
         yield shown("dead time, shortest", where, Figure(found.shortest_s * 1e6, sampling_us, "us"))
     for pair, count in counts.items():
-        yield counted("pulses that flow on both channels at once", " and ".join(sorted(pair)), count)
+        yield count_row("pulses that flow on both channels at once", " and ".join(sorted(pair)), count)
 
 
 def _asked_of(channel: BenchChannel, spec: AcceptanceSpec) -> Iterator[Row]:
@@ -217,7 +218,7 @@ def _zero(channel: BenchChannel, stop_at_s: float) -> Row:
     late = channel.pulses[ends > begin_s]
     if len(late):
         figure = Figure(float(np.nanmax(late["level"])) * channel.judge.ua, 0.0, "uA")
-        return at_most(name, channel.name, figure, limit.ua, f"{len(late)} pulses after it")
+        return at_most(name, channel.name, figure, limit.ua, f"{counted(len(late), 'pulse')} after it")
     held = _holds(channel, begin_s)
     return at_most(name, channel.name, held, limit.ua)
 
@@ -257,21 +258,21 @@ def _notes(taken: Taken) -> Iterator[str]:
         yield f"the file says its probe is {text:g}x; its numbers were taken as declared, times {declared.probe:g}"
     for each in taken.copies:
         yield (
-            f"{each.column}: {each.count} pulses at the times of {each.of}'s, some {each.part:.0%} as high: crosstalk"
-            " of the probes, or current that flows on both; they count as that and in no other figure"
+            f"{each.column}: {counted(each.count, 'pulse')} at the times of {each.of}'s, some {each.part:.0%} as high:"
+            " crosstalk of the probes, or current that flows on both; they count as that and in no other figure"
         )
     for column, count in taken.checks.items():
-        yield f"{column}: the first {count} pulses are an impedance check's: no figure of pulses has them"
+        yield f"{column}: the first {counted(count, 'pulse')} are an impedance check's: no figure of pulses has them"
     for channel in taken.channels:
         measured = channel.judge.measured
         if measured.direction < 0:
             yield f"{channel.name}: first phases go down: the probe is inverted, or the output is"
         if measured.at_edges:
-            yield f"{channel.name}: {measured.at_edges} pulses at the capture's begin or end were left out"
+            yield f"{channel.name}: left out at the capture's begin or end: {counted(measured.at_edges, 'pulse')}"
         if measured.ignored:
-            yield f"{channel.name}: {measured.ignored} things too short for a phase were left out"
+            yield f"{channel.name}: left out as too short for a phase: {counted(measured.ignored, 'thing')}"
         if measured.held:
-            yield f"{channel.name}: {measured.held} levels were held longer than any pulse"
+            yield f"{channel.name}: held longer than any pulse: {counted(measured.held, 'level')}"
         if measured.averaged > 1:
             yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
         if measured.flat_top:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from stimctl.bench.expected import Expected
 from stimctl.bench.steady import steady
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, around, at_most, counted, open_, shown
+from stimctl.bench.verdict import Row, around, at_most, count_row, open_, shown
 from stimctl.capture.cutter import Pulses
 from stimctl.capture.pulses import PulseMeasurements
 from stimctl.capture.train import MeasuredTrain, train_of
@@ -66,6 +66,7 @@ class BenchChannel:
 
     def rows(self) -> Iterator[Row]:
         """What is judged, and what is told without a limit."""
+        yield from self._between_pulses()
         if not len(self.pulses):
             period_s = max(band.period_us for band in self.expected.bands) / US_PER_S
             if self.judge.measured.duration_s > 1.1 * period_s:
@@ -76,6 +77,20 @@ class BenchChannel:
         for number, band in enumerate(self.expected.bands):
             yield from self._band(number, band)
         yield from self._all()
+
+    def _between_pulses(self) -> Iterator[Row]:
+        """What stands out and is no pulse may not be over what counts as zero. That there is none is not said: what is
+        shorter than one look to the next may be missed."""
+        measured, highest = self.judge.measured, self.judge.measured.highest
+        if highest is None:
+            return
+        # Of so many samples, noise alone makes one stand out by that.
+        largest_of = max(2.0, float(np.sqrt(2 * np.log(max(2.0, measured.duration_s / measured.interval_s)))))
+        noise = largest_of * float(np.hypot(measured.noise, measured.step / np.sqrt(12)))
+        off = float(np.hypot(noise * self.judge.ua, 2 * self.judge.instrument.scale * highest.height * self.judge.ua))
+        note = f"at {measured.start_s + highest.begin_s:.6f} s; {measured.ignored + measured.held} in all"
+        figure = Figure(highest.height * self.judge.ua, off, "uA")
+        yield at_most("output between pulses, highest", self.name, figure, self.tolerances.zero.ua, note)
 
     def _band(self, number: int, band: Segment) -> Iterator[Row]:
         where = f"{self.name}, {hz_text(band.period_us)}"
@@ -178,8 +193,8 @@ class BenchChannel:
         sampling_us = 1e6 * self.judge.measured.interval_s / np.sqrt(6)
         few = "" if max((run.count for run in runs), default=0) >= 3 else "fewer than three pulses in a row"
         yield shown("jitter of onsets", where, Figure(self._jitter_s(number) * 1e6, 2 * sampling_us, "us", few))
-        yield counted("missing pulses", where, sum(run.missing for run in runs))
-        yield counted("extra pulses", where, sum(run.extra for run in runs))
+        yield count_row("missing pulses", where, sum(run.missing for run in runs))
+        yield count_row("extra pulses", where, sum(run.extra for run in runs))
         if band.dwell_us:
             yield self._dwell(where, number, band.dwell_us / US_PER_S)
 
@@ -216,9 +231,9 @@ class BenchChannel:
     def _all(self) -> Iterator[Row]:
         """What is no matter of a band."""
         pulses, measured = self.pulses, self.judge.measured
-        yield counted("pulses cut short", self.name, self._cut(), _missing(pulses))
+        yield count_row("pulses cut short", self.name, self._cut(), _missing(pulses))
         other = int(np.count_nonzero(pulses["sign"] != measured.direction))
-        yield counted("pulses of the other polarity", self.name, other)
+        yield count_row("pulses of the other polarity", self.name, other)
         direct = self.judge.direct_current(self.reference, self._aliased())
         if direct.known and pulses["clipped"].any():
             direct = unknown("uA", CLIPPED)

@@ -29,5 +29,6 @@ def drawn_pulse(period_us: int, width_us: int, gap_us: int, second_us: int) -> D
     low, back, end = -width_us / second_us, width_us + gap_us, width_us + gap_us + second_us
     tail = end + end // 10
     corners = ((0, 0), (0, 1), (width_us, 1), (width_us, 0), (back, 0), (back, low), (end, low), (end, 0), (tail, 0))
-    name = f"{hz_text(period_us)}: {width_us} us, {gap_us} us of none, {second_us} us"
+    gap = f", {gap_us} us at zero" if gap_us else ""
+    name = f"{hz_text(period_us)}: {width_us} us up{gap}, {second_us} us down"
     return DrawnPulse(name, tuple((float(x), float(y)) for x, y in corners))

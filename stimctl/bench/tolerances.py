@@ -52,7 +52,7 @@ class ChargeLimits(_Strict):
 
 
 class ZeroLimit(_Strict):
-    """After a stop."""
+    """After a stop; the current between pulses too."""
 
     ua: Positive
     within_s: Positive

@@ -66,7 +66,7 @@ def at_most(name: str, where: str, figure: Figure, limit: float, note: str = "")
     return Row(name, where, size, None, limit, note)
 
 
-def counted(name: str, where: str, count: int, note: str = "") -> Row:
+def count_row(name: str, where: str, count: int, note: str = "") -> Row:
     """How many there are of what there must not be."""
     return Row(name, where, Figure(float(count), 0.0, ""), None, 0.0, note)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,13 @@ SHORTEST_S = 15e-6
 _BATCH = 1 << 20  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
 _BASELINES = 1_000
 Pulses = npt.NDArray[np.void]
+
+
+class NoPulse(NamedTuple):
+    """How high something stood that is no pulse, in the file's numbers, and when it began."""
+
+    height: float
+    begin_s: float
 
 
 @dataclass(slots=True)
@@ -57,6 +65,18 @@ class Cutter:
         """What lies before those that are measured, each a row: before the first thousand, which tell enough."""
         starts = self.spans.first[self._usable][:_BASELINES] - self.margin - self.lead
         return self._cut_out(starts, self.lead)
+
+    def no_pulses(self) -> Iterator["NoPulse"]:
+        """What stands out and is too short or too long for one, with the baseline before it."""
+        for number in np.flatnonzero((self.short | self.long) & ~self.cut):
+            first, last = int(self.spans.first[number]), int(self.spans.last[number])
+            before = first - self.margin
+            baseline = float(np.median(self.samples[before - self.lead : before]))
+            if self.long[number]:
+                off = float(np.median(self.samples[first : last + 1])) - baseline
+            else:  # it may be highest between two looks
+                off = float(np.abs(self.samples[first - self.stride + 1 : last + self.stride] - baseline).max())
+            yield NoPulse(abs(off), first * self.interval_s)
 
     def _cut_out(self, starts: "npt.NDArray[np.int64]", size: int) -> Samples:
         """A row of so many samples from each of those on."""

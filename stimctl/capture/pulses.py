@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import clipping, shape
-from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, Pulses
+from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, NoPulse, Pulses
 from stimctl.capture.mains import Mains
 from stimctl.capture.model import Block, Capture, Column, Samples
 from stimctl.capture.search import Levels, Spans, levels_of, spans_in
@@ -55,6 +55,7 @@ class PulseMeasurements:
     at_edges: int = 0  # pulses that the capture's begin or end cuts
     ignored: int = 0  # things too short for a phase
     held: int = 0  # levels that stood longer than any pulse
+    highest: NoPulse | None = None  # of those and these, from the capture's begin
     simulated: bool = False
     quiet: Quiet | None = None
     interval_part: float = 0.0
@@ -118,6 +119,7 @@ class _Reading:
     _at_edges: int = 0
     _ignored: int = 0
     _held: int = 0
+    _highest: NoPulse | None = None
 
     @property
     def _column(self) -> Column:
@@ -168,9 +170,9 @@ class _Reading:
             source=self.capture.source, column=self._column.name, interval_s=self.interval_s,
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
-            at_edges=self._at_edges, ignored=self._ignored, held=self._held, simulated=self.capture.simulated,
-            quiet=self._quiet(noise), interval_part=self.capture.interval_part, flat_top=flat_top,
-            few_codes=undeclared and not step and len(pulses) > 0,
+            at_edges=self._at_edges, ignored=self._ignored, held=self._held, highest=self._highest,
+            simulated=self.capture.simulated, quiet=self._quiet(noise), interval_part=self.capture.interval_part,
+            flat_top=flat_top, few_codes=undeclared and not step and len(pulses) > 0,
         )  # fmt: skip
 
     def _quiet(self, noise: float) -> Quiet | None:
@@ -231,6 +233,8 @@ class _Reading:
         self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
         self._ignored += int(np.count_nonzero(cutter.short))
         self._held += int(np.count_nonzero(cutter.long))
+        begun = (each._replace(begin_s=each.begin_s + self._begin * self.interval_s) for each in cutter.no_pulses())
+        self._highest = max(filter(None, (self._highest, *begun)), default=None)
         found = cutter.measured()
         if not found:
             return

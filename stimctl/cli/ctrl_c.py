@@ -26,12 +26,11 @@ def like_ctrl_c() -> Iterator[None]:
     before = {each: signal.signal(each, end) for each in wanted}
     try:
         yield
-        if caught:
-            raise click.exceptions.Exit(codes.DONE)
     except (KeyboardInterrupt, click.Abort, click.exceptions.Exit):
         if not caught:
             raise
-        raise click.exceptions.Exit(codes.SIGNAL_BASE + caught[0]) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if caught:
+        raise click.exceptions.Exit(codes.SIGNAL_BASE + caught[0])

@@ -34,7 +34,7 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
       stimctl info --port /dev/ttyACM0 --device stimjim
     """
     from stimctl.calibration import newest_record
-    from stimctl.errors import InputInvalid, Misuse
+    from stimctl.errors import Misuse
     from stimctl.ledger.place import data_folder
     from stimctl.stimulators.discovery import identify
 
@@ -44,8 +44,7 @@ def info(url: str, choice: "DeviceChoice", as_json: bool) -> None:
         text = record.text(datetime.now(UTC).date(), found.identity.firmware) if record else "none on this computer"
         fields = None if record is None else record.model_dump(mode="json")
     except Misuse as wrong:  # the device is there all the same
-        source = wrong.source if isinstance(wrong, InputInvalid) else str(wrong)
-        text, fields = f"cannot be read: {wrong}", {"unreadable": source}
+        text, fields = f"cannot be read: {wrong}", {"unreadable": str(wrong)}
     if as_json:
         echo_json({**_document(url, found), "calibration": fields})
         return

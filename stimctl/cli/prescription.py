@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stimctl.cli.done import echo_done
 from stimctl.cli.table import echo_json, json_option, pairs
 from stimctl.errors import Misuse
 
@@ -111,7 +112,7 @@ def _give(values: dict[str, Any], output: Path | None) -> None:
         click.echo(toml_text(values, HEADING), nl=False)
         return
     save_prescription(values, output)
-    click.echo(f"The prescription is {output}")
+    echo_done(f"The prescription is {output}")
 
 
 def _facts(paper: "PaperPrescription") -> list[tuple[str, object]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli.completion import profile_names
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import WholeNumber
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
@@ -63,11 +64,13 @@ def preview(
     if output is not None:
         write_new(output, [picture(shown, output)], force=force)
     if text or output is None:
-        click.echo(drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
+        said = drawn(shown, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns))
     else:
-        click.echo("\n".join(caption(shown)))
-    if output is not None:
-        click.echo(f"The picture is {output}")
+        said = "\n".join(caption(shown))
+    if output is None:
+        click.echo(said)
+    else:
+        echo_done(f"{said}\nThe picture is {output}")
 
 
 def of_prescription(prescription: "PaperPrescription", channel: int | None = None) -> "PreviewInput":

@@ -9,6 +9,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
+from stimctl.cli.done import echo_done
 from stimctl.cli.errors import shown
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import InputInvalid, Problem
@@ -117,7 +118,7 @@ def new(output: Path | None) -> None:
         return
     check_new(output, "a profile")
     write_new(output, [new_template()], force=False)
-    click.echo(f'{output} is written: replace every "?", then run: stimctl profile check {output}')
+    echo_done(f'{output} is written: replace every "?", then run: stimctl profile check {output}')
 
 
 def state(found: "Profile") -> str:

@@ -5,8 +5,9 @@ from dataclasses import asdict
 import click
 
 from stimctl.cli import codes, streams
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import Number
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import json_option, json_text
 from stimctl.label import printable
 from stimctl.remote_stop import STOP_TIMEOUT_S, StopReport, StopStatus, stop_all
 
@@ -36,7 +37,7 @@ def stop(ctx: click.Context, timeout_s: float, as_json: bool) -> None:
     reports = stop_all(timeout_s)
     try:
         if as_json:
-            echo_json([asdict(report) for report in reports])
+            echo_done(json_text([asdict(report) for report in reports]))
         else:
             _say(reports)
     except OSError:  # nobody can read it; the exit code tells what was done all the same
@@ -49,7 +50,11 @@ def _say(reports: list[StopReport]) -> None:
         click.echo("No session of yours runs on this machine: nothing was stopped.")
     for report in reports:
         said = printable(report.sentence())
-        click.echo(said[:1].upper() + said[1:], err=report.outcome is not StopStatus.ZERO)
+        said = said[:1].upper() + said[1:]
+        if report.outcome is StopStatus.ZERO:
+            echo_done(said)
+        else:
+            click.echo(said, err=True)
 
 
 def _exit_code(reports: list[StopReport]) -> int:

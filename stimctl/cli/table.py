@@ -78,8 +78,13 @@ def pairs(rows: Iterable[tuple[str, object]]) -> str:
 
 
 def echo_json(document: Any) -> None:
-    """Print a document for a program, in ASCII, so that it is the same on every stream."""
-    click.echo(json.dumps(document, indent=2))
+    """Print a document for a program."""
+    click.echo(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """In ASCII, so that it is the same on every stream."""
+    return json.dumps(document, indent=2)
 
 
 def echo_json_rows(rows: Iterable[dict[str, Any]]) -> None:

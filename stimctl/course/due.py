@@ -14,6 +14,7 @@ from math import ceil, floor
 from stimctl.course.courses import Course
 from stimctl.course.plan import CoursePlan
 from stimctl.profile import Profile
+from stimctl.units import counted
 
 _WEEK = 7
 _MOST_WEEKS = 100  # over which a frequency is counted; the lowest that a plan may have is one session in so many
@@ -111,7 +112,7 @@ def _too_soon(plan: CoursePlan, done: Sequence[date], day: date, words: str) -> 
         if len(recent) >= most:
             named = ", ".join(f"{each:%a %d %b}" for each in recent)
             says = _planned(plan, "sessions_per_week")
-            yield f"{words} one too many: after {named} within {window} days, and the plan says {says}"
+            yield f"{words} one too many: after {named} within {counted(window, 'day')}, and the plan says {says}"
             return
 
 
@@ -148,16 +149,11 @@ def _basis(plan: CoursePlan, done: Sequence[date]) -> Iterator[str]:
         yield f"spacing: {spacing.amount} {spacing.basis}"
     elif (spread := spread_days(plan)) is not None:
         fewest, most = spread
-        days = f"{fewest} to {most}" if fewest != most else f"{fewest}"
-        yield f"spacing: unspecified ({spacing.note}); {days} days is {week.amount}, spread evenly [calc]"
+        days = counted(most, "day") if fewest == most else f"{fewest} to {most} days"
+        yield f"spacing: unspecified ({spacing.note}); {days} is {week.amount}, spread evenly [calc]"
     yield f"how often: {week.amount} {week.basis}"
 
 
 def _planned(plan: CoursePlan, name: str) -> str:
     value = getattr(plan, name)
     return f"{value.amount} {value.basis}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

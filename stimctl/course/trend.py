@@ -7,7 +7,7 @@ from stimctl.course.courses import Course
 from stimctl.course.visits import Visit
 from stimctl.errors import Misuse
 from stimctl.label import isolated
-from stimctl.units import UA_PER_MA
+from stimctl.units import UA_PER_MA, counted
 
 _PC_PER_MC = 1_000_000_000
 _OHM_PER_KOHM = 1_000
@@ -55,7 +55,8 @@ def trends(course: Course, found: Sequence[Visit]) -> Trends:
     """The curves of a course. Raises `Misuse` where it has no session yet."""
     if not found:
         raise Misuse(f"the course of {course.pseudonym} has no session yet: there is nothing to draw")
-    title = f"{isolated(course.pseudonym)}, {course.profile.get('title') or course.profile_id}: {len(found)} sessions"
+    followed = course.profile.get("title") or course.profile_id
+    title = f"{isolated(course.pseudonym)}, {followed}: {counted(len(found), 'session')}"
     doubtful = bool(course.faults) or any(visit.faults for visit in found)
     labels = tuple(f"{visit.number}\n{visit.day:%d %b}" for visit in found)
     return Trends(title, labels, tuple(_panels(found)), course.simulated, doubtful)

@@ -6,10 +6,11 @@ leaves its number only. What was said of a session after its end is looked for i
 
 from collections.abc import Iterator
 
-from stimctl.ledger.chain import EntryRow, counted, fault_of
+from stimctl.ledger.chain import EntryRow, fault_of
 from stimctl.ledger.heads import LATER
 from stimctl.ledger.reading import Reader
 from stimctl.ledger.walk import COLUMNS
+from stimctl.units import counted
 
 _LATER = tuple(sorted(LATER))
 _OWN = f"""SELECT MIN(number), MAX(number), count(*) FROM entries
@@ -30,4 +31,4 @@ def among(reader: Reader, session_id: str) -> Iterator[str]:
     ((present,),) = reader.rows(_PRESENT, first, last)
     told = sum(max(0, min(last, high) - max(first, low) + 1) for loss in reader.losses() for low, high in loss.missing)
     if gone := last - first + 1 - present - told:
-        yield f"{counted(gone)} among those of the session {'is' if gone == 1 else 'are'} not there any more"
+        yield f"{counted(gone, 'entry')} among those of the session {'is' if gone == 1 else 'are'} not there any more"

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from stimctl.errors import Misuse
 from stimctl.ledger.bodies import BodyCheck, encoded, is_one_text
+from stimctl.units import counted
 
 GENESIS = bytes(32)
 
@@ -95,7 +96,11 @@ class Loss:
     def sentence(self) -> str:
         """What a person is told."""
         listed = ", ".join(f"{first} to {last}" if last > first else f"{first}" for first, last in self.missing)
-        gone = f"{counted(self.entries)} lost (number {listed})" if self.missing else "no entry missing by its number"
+        gone = (
+            f"{counted(self.entries, 'entry')} lost (number {listed})"
+            if self.missing
+            else "no entry missing by its number"
+        )
         return f"entry {self.sealed_by} ({self.utc[:19]}) seals what was before it: {self.reason}; {gone}"
 
 
@@ -118,11 +123,6 @@ class Verification:
     def lost(self) -> int:
         """How many entries are missing, as far as that is known."""
         return sum(loss.entries for loss in self.losses) + (self.broken.lost if self.broken else 0)
-
-
-def counted(entries: int) -> str:
-    """A number of entries in words."""
-    return f"{entries:,} entry" if entries == 1 else f"{entries:,} entries"
 
 
 def canonical(value: object) -> str:
@@ -208,7 +208,7 @@ class ChainWalker:
 def _gap(gaps: list[tuple[int, int]]) -> ChainBreak:
     first, last = gaps[0]
     lost = sum(last - first + 1 for first, last in gaps)
-    more = f"; {counted(lost)} in all" if len(gaps) > 1 else ""
+    more = f"; {counted(lost, 'entry')} in all" if len(gaps) > 1 else ""
     what = f"entry {first} is" if first == last else f"entries {first} to {last} are"
     return ChainBreak(first, ChainFault.GAP, f"{what} missing: {first - 1} is followed by {last + 1}{more}", lost)
 

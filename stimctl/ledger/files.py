@@ -15,6 +15,7 @@ import os
 import sqlite3
 import stat
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,9 @@ _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFLNK: "a symbolic link",
 }
+
+# A session of 30 minutes on two channels fitted on a disk of 1 MiB that held nothing else, and not on one of 512 KiB.
+ROOM_BYTES = 2 << 20  # [choice] twice that
 
 _FULL = "the disk is full; make room and start again"
 _READONLY = "it cannot be written; check the owner and the mode of the file and its folder"
@@ -169,6 +173,21 @@ class FilesInPlace:
         except FileNotFoundError:
             return []
         return [number for status in statuses for number in (status.st_dev, status.st_ino)]
+
+
+def require_room(path: Path) -> None:
+    """See that the disk takes as much as a session's entries, by writing it. Raises `LogFault`.
+
+    Where there is no ledger yet nothing is made: its folder's nearest ancestor tells.
+    """
+    try:
+        folder = next(each for each in path.parents if is_there(each))
+        with tempfile.TemporaryFile(dir=folder) as trial:  # without a name on Linux, so that nothing can stay behind
+            trial.write(os.urandom(ROOM_BYTES))  # which no file system makes smaller
+            trial.flush()
+            os.fsync(trial.fileno())
+    except OSError as fault:  # without the trial's name, which is none to look for
+        raise log_fault(path, OSError(fault.errno, fault.strerror)) from fault
 
 
 def create(path: Path) -> None:

@@ -20,17 +20,19 @@ def ledger_path(folder: Path | None = None) -> Path:
     return (folder or data_folder()) / FILE_NAME
 
 
-def ledger_is_there(path: Path) -> bool:
-    """Whether anything of a ledger is at `path`. Raises `LogFault` where it can be none, or this user may not look.
+def is_begun(path: Path) -> bool:
+    """Whether the file holds anything. An empty one is no ledger: so a program leaves it that died while it began one,
+    and it is begun again. What is no file is left to whoever opens it."""
+    return is_there(path) and not (is_file(path) and path.stat().st_size == 0)
 
-    An empty file without an anchor is none: so a program leaves it that died while it began one, and it is begun again.
-    """
+
+def ledger_is_there(path: Path) -> bool:
+    """Whether anything of a ledger is at `path`. Raises `LogFault` where it can be none, or this user may not look."""
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # `exists` would take a file in the place of a folder for nothing there yet
-        begun = is_there(path) and not (is_file(path) and path.stat().st_size == 0)
         # A link that leads nowhere is there too: whoever opens it is told.
-        return begun or path.is_symlink() or is_there(path.with_suffix(".anchor"))
+        return is_begun(path) or path.is_symlink() or is_there(path.with_suffix(".anchor"))
     except PermissionError as refused:
         raise LogFault(f"the ledger {path}: this user may not look there ({refused.strerror})") from None
     except NotADirectoryError as in_the_way:

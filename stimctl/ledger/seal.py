@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stimctl.errors import LogFault
 from stimctl.ledger.anchor import BEGINNING, Found, Mark
-from stimctl.ledger.chain import ChainBreak, ChainFault, ChainWalker, counted
+from stimctl.ledger.chain import ChainBreak, ChainFault, ChainWalker
 from stimctl.ledger.files import wal_path
 from stimctl.ledger.schema import ANCHORED, connect_read_only
 from stimctl.ledger.walk import COLUMNS, raw_rows
 from stimctl.lock_file import private_folder, sync_folder
 from stimctl.look import is_there
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from stimctl.entries import Sealed
@@ -112,7 +113,7 @@ def anchor_broken(mark: Mark) -> ChainBreak:
 def in_words(wrong: Seal) -> ChainBreak:
     """A seal that is due, as something that does not hold."""
     lost = sum(last - first + 1 for first, last in wrong.missing)
-    more = f": {counted(lost)} lost" if lost else ""
+    more = f": {counted(lost, 'entry')} lost" if lost else ""
     return ChainBreak(None, ChainFault.ANCHOR, f"{wrong.reason}{more}", lost)
 
 

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Self
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger.anchor import BEGINNING, Mark, anchor_path, read_anchor
 from stimctl.ledger.append import Appender, draft, utc_now, utc_text
-from stimctl.ledger.chain import EntryRow, Loss, Verification, canonical_body, counted
+from stimctl.ledger.chain import EntryRow, Loss, Verification, canonical_body
 from stimctl.ledger.files import check_names, faults, live_folder
 from stimctl.ledger.heads import LATER, SessionHead, head_of
-from stimctl.ledger.place import ledger_path
+from stimctl.ledger.place import is_begun, ledger_path
 from stimctl.ledger.reading import Entry, Reader
 from stimctl.ledger.schema import connect_read_only
 from stimctl.ledger.seal import LEDGERS_OWN
@@ -31,7 +31,7 @@ from stimctl.ledger.seal import head_of as head_of_connection
 from stimctl.ledger.walk import COLUMNS
 from stimctl.ledger.writer import LedgerWriter
 from stimctl.lock_file import ProcessLock, is_alive, private_folder, remove
-from stimctl.look import is_there
+from stimctl.units import counted
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # no i, l, o, u: ids are read aloud and typed
 _HEX_HASH = re.compile(r"[0-9a-f]{64}")
@@ -91,10 +91,9 @@ class Ledger:
     def _not_gone(self) -> None:
         with faults(self.path):
             check_names(self.path)
-            there = is_there(self.path) and self.path.stat().st_size
-            found = None if there else read_anchor(anchor_path(self.path))
+            found = None if is_begun(self.path) else read_anchor(anchor_path(self.path))
         if found and found.mark and found.mark.number:
-            raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number)}")
+            raise LogFault(f"the ledger {self.path} is gone: its anchor tells of {counted(found.mark.number, 'entry')}")
 
     @property
     def sealed(self) -> str | None:

@@ -10,12 +10,15 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import serial
 
 from stimctl.errors import LineFault, LineLost, Misuse, StimctlError
+from stimctl.look import is_file
+from stimctl.new_file import check_new
 from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
 from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
@@ -25,9 +28,17 @@ from stimctl.port.virtual import VirtualPort
 
 _HANDLERS = "stimctl.protocol_handlers"
 _OVER_TCP = ("socket", "rfc2217")
+# Of pyserial's own schemes, which in part do not say what they know.
+_OPTIONS = {
+    "alt": ("class",),
+    "loop": ("logging",),
+    "rfc2217": ("logging", "ign_set_control", "poll_modem", "timeout"),
+    "socket": ("logging",),
+    "spy": ("file", "color", "raw", "all"),
+}
+_LOGGING = ("debug", "info", "warning", "error")
 _ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}")  # as people write host and TCP port
-# pyserial's words for an option that it does not know; the second is what is left of them where they do not format.
-_UNKNOWN_OPTION = ("expected a string in the form", "debug|info|warning|error")
+_ODD_OPTION = "expected a string in the form"  # pyserial's words for a value that it does not take
 
 
 def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
@@ -40,7 +51,7 @@ def open_port(url: str, *, traffic: TrafficSink | None = None) -> Port:
     URL that no installed handler knows or that lacks something.
     """
     register_handlers(url)
-    _refuse_half_an_address(url)
+    _refuse_unclear(url)
     try:
         line = _opened(url)
     # All that pyserial raises for a URL that makes no sense to it; a KeyError as it words that.
@@ -65,7 +76,11 @@ def check_url(url: str) -> None:
     A handler of an installed package says so by its own `options_of(url)`, which raises `ValueError`.
     """
     register_handlers(url)
-    _refuse_half_an_address(url)
+    _refuse_unclear(url)
+    if _scheme(url) == "spy":  # pyserial empties its file by reading the URL
+        for file in map(Path, parse_qs(urlsplit(url).query).get("file", ())):
+            check_new(file if is_file(file) else None, "a record of a line")
+        return
     try:
         _control_lines(url)
         for entry in entry_points(group=_HANDLERS):
@@ -148,24 +163,41 @@ def _port_for(url: str, line: Any) -> Port:
     return DescriptorPort(url, line)
 
 
-def _refuse_half_an_address(url: str) -> None:
-    if not url.strip():
-        raise Misuse(f"port {url!r}: no port is named; `stimctl ports` lists what there is")
+def _refuse_unclear(url: str) -> None:
+    """What names no port, half of one or any, and options that there are not. Raises `Misuse`."""
     scheme = _scheme(url)
-    if scheme not in _OVER_TCP:
-        return
     try:
         parts = urlsplit(url)
+        said = parse_qs(parts.query, keep_blank_values=True)
         whole = bool(parts.hostname) and parts.port is not None
     except ValueError:  # a port that is none
-        whole = False
-    if not whole:
+        parts, said, whole = None, {}, False
+    if scheme in _OVER_TCP and not whole:
         raise Misuse(f"port {url!r}: name a host and its TCP port (0 to 65535), as in {scheme}://localhost:7000")
+    pattern = url.partition("://")[2].split("&")[0]
+    if scheme == "hwgrep" and _fits_all(pattern):
+        raise Misuse(f"port {url!r}: every port fits that; name what its port alone has, as `stimctl ports` shows it")
+    if not url.strip() or (scheme in ("alt", "spy") and parts is not None and not parts.netloc + parts.path):
+        raise Misuse(f"port {url!r}: no port is named; `stimctl ports` lists what there is")
+    for option in said if scheme in _OPTIONS else ():
+        if option not in _OPTIONS[scheme]:
+            allowed = ", ".join(_OPTIONS[scheme])
+            raise Misuse(f"port {url!r}: {scheme}:// has no option {option!r}; the options are {allowed}")
+        if option == "logging" and said[option][0] not in _LOGGING:
+            raise Misuse(f"port {url!r}: option 'logging' is {said[option][0]!r}: it must be {' or '.join(_LOGGING)}")
+
+
+def _fits_all(pattern: str) -> bool:
+    """Whether a search for it finds any port, whatever it is called. What is no pattern is told where it is used."""
+    try:
+        return re.search(pattern, "") is not None
+    except re.error:
+        return False
 
 
 def _why_closed(url: str, fault: OSError) -> StimctlError:
     text, number = str(fault), fault.errno
-    if any(words in text for words in _UNKNOWN_OPTION):
+    if _ODD_OPTION in text:
         return Misuse(f"port {url!r}: {text}")
     return _why_not_opened(url, text, number)
 

@@ -13,7 +13,7 @@ from stimctl.label import is_label
 from stimctl.limits import Limit
 from stimctl.prescription.plan import GAPS, LOWERED, PrescriptionFields, Terminal
 from stimctl.profile import Profile, Range
-from stimctl.units import UA_PER_MA, US_PER_MIN, clock_text, whole
+from stimctl.units import UA_PER_MA, US_PER_MIN, clock_text, counted, whole
 
 
 def profile_problems(fields: PrescriptionFields) -> Iterator[Problem]:
@@ -90,8 +90,8 @@ def lowered(fields: PrescriptionFields) -> Mapping[str, str]:
     minutes, amplitude = _range(fields, "minutes"), _range(fields, "amplitude_ma")
     if minutes is not None and fields.stimulation_us < _scaled(minutes.low, US_PER_MIN):
         whole_minutes, rest_us = divmod(fields.stimulation_us, US_PER_MIN)
-        asked = clock_text(fields.stimulation_us) if rest_us else whole_minutes
-        found["minutes"] = f"{asked} minutes, and {fields.protocol.id} says {minutes}"
+        asked = f"{clock_text(fields.stimulation_us)} minutes" if rest_us else counted(whole_minutes, "minute")
+        found["minutes"] = f"{asked}, and {fields.protocol.id} says {minutes}"
     lowest_ua = min(fields.ceiling_ua if fields.titrate else plan.amplitude_ua for plan in fields.channels)
     if amplitude is not None and lowest_ua < _scaled(amplitude.low, UA_PER_MA):
         found["amplitude_ma"] = f"{lowest_ua / UA_PER_MA:g} mA, and {fields.protocol.id} says {amplitude}"

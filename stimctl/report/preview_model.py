@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from stimctl import limits
 from stimctl.dose import ChannelDose, planned
-from stimctl.units import US_PER_S, charge_text, clock_text, hz_text, ma_text
+from stimctl.units import US_PER_S, charge_text, clock_text, counted, hz_text, ma_text
 from stimctl.waveform import Program, Pulse, Segment, pulses, reached
 
 PLANNED = "Planned, not measured."
@@ -72,7 +72,7 @@ def caption(preview: PreviewInput) -> list[str]:
         *([f"{preview.open[0].upper()}{preview.open[1:]}."] if preview.open else []),
         *_short_of_it(preview),
         f"Channel {preview.channel}: {ma_text(preview.peak_ua)} peak of the first phase,"
-        f" {clock_text(program.stimulation_us)} min; {dose.total_pulses:,} pulses,"
+        f" {clock_text(program.stimulation_us)} min; {counted(dose.total_pulses, 'pulse')},"
         f" {charge_text(dose.total_charge_pc)} in first phases, ramps included.",
         f"Charge per phase: {charges}.{_charge_flag(preview)}",
         _NO_NEEDLE if preview.on_a_load else _needle_text(preview.needle),

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from stimctl.errors import LineLost, LogFault
 from stimctl.ledger.anchor import BEGINNING, Mark, anchor_path, read_anchor
-from stimctl.ledger.chain import EntryRow, counted
+from stimctl.ledger.chain import EntryRow
 from stimctl.ledger.delivery import DEVICE_KINDS
 from stimctl.ledger.files import faults
 from stimctl.ledger.seal import LEDGERS_OWN
 from stimctl.ledger.store import Ledger
 from stimctl.sync.far import FarDatabase
 from stimctl.sync.summaries import KINDS, alarm_rows, session_row
+from stimctl.units import counted
 from stimctl.version import __version__
 
 if TYPE_CHECKING:
@@ -138,8 +139,9 @@ class ChainPush:
         if near.number < head.number and self._ledger.head().number == near.number:
             raise LogFault(
                 f"{self._far.name} holds entries of {self._machine!r} up to {head.number}, and this ledger ends at "
-                f"{near.number}: {counted(head.number - near.number)} were taken away here, or an older ledger was put "
-                "back. Nothing was sent or changed. `stimctl log restore` puts a newer backup in its place"
+                f"{near.number}: {counted(head.number - near.number, 'entry')} were taken away here, or an "
+                "older ledger was put back. Nothing was sent or changed. `stimctl log restore` puts a newer backup in "
+                "its place"
             )
 
     def _parted(self, connection: "Connection", differs: int) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from firmware_sim.analog.converter import DAC_STEP_NA
 from stimctl import limits
-from stimctl.units import US_PER_S
+from stimctl.units import US_PER_S, counted
 from stimlab.invariants.evidence import ALWAYS_US, COLUMNS, Bools, Evidence, FlowColumns, Ints, OutputInterval
 
 HALF_STEP_NA = DAC_STEP_NA // 2  # the converter gives the nearest step to what is commanded
@@ -162,7 +162,10 @@ def place(evidence: Evidence) -> Found:
         for channel, flows in flows_of.items():
             missing, first_us = _outside(flows, runs)
             if missing:
-                yield f"channel {channel}: {missing} pulses of {what} when the device said that none could be", first_us
+                yield (
+                    f"channel {channel}: {counted(missing, 'pulse')} of {what} when the device said that none could be",
+                    first_us,
+                )
     for channel, flows in evidence.levels.items():
         yield f"channel {channel} carried a current that is no pulse", int(flows.first_us[0])
 
@@ -276,4 +279,7 @@ def apart(evidence: Evidence) -> Found:
     order = np.argsort(begins_us, kind="stable")
     overlap = np.flatnonzero(begins_us[order][1:] < ends_us[order][:-1])
     if len(overlap):
-        yield f"{len(overlap)} pulses began while another channel drove", int(begins_us[order][overlap[0] + 1])
+        yield (
+            f"{counted(len(overlap), 'pulse')} began while another channel drove",
+            int(begins_us[order][overlap[0] + 1]),
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from firmware_sim.analog.converter import READBACK_ACCURACY_PERMILLE, READBACK_ACCURACY_UA
 from stimctl import limits
 from stimctl.session.view import Priority, SessionReport
-from stimctl.units import US_PER_MIN
+from stimctl.units import US_PER_MIN, counted
 from stimlab.invariants.currents import HALF_STEP_NA, PULL, Found, known_shape
 from stimlab.invariants.evidence import Evidence, FlowColumns
 
@@ -60,7 +60,7 @@ def load_pulses(evidence: Evidence) -> Found:
     for channel, (pulses, _) in evidence.counted.items():
         flowed = evidence.trains[channel].pulses if channel in evidence.trains else 0
         if flowed != pulses:
-            yield f"channel {channel}: {flowed} pulses in the load, {pulses} counted", evidence.end_us
+            yield f"channel {channel}: {counted(flowed, 'pulse')} in the load, {pulses} counted", evidence.end_us
 
 
 def load_charge(evidence: Evidence) -> Found:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from stimctl import units
 from stimctl.errors import Misuse
+from stimctl.units import counted
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,18 @@ def test_texts_for_people() -> None:
     assert units.charge_text(25_440_000_000) == "25.440 mC"
     assert units.charge_text(-1_000_000_000) == "-1.000 mC"
     assert [units.clock_text(us) for us in (0, 1_199_999_999, 1_800_000_000)] == ["0:00", "19:59", "30:00"]
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (0, "entry", "0 entries"),
+        (1, "entry", "1 entry"),
+        (2, "entry", "2 entries"),
+        (1, "day", "1 day"),
+        (2, "day", "2 days"),
+        (1_200, "pulse", "1,200 pulses"),
+    ],
+)
+def test_a_number_of_things(number: int, noun: str, said: str) -> None:
+    assert counted(number, noun) == said

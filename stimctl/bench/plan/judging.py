@@ -17,7 +17,7 @@ from stimctl.bench.oscilloscope import CODES_PER_DIVISION, Waveform
 from stimctl.bench.plan.driving import TRIGGER_UA, Driven
 from stimctl.bench.plan.points import Act, PlanPoint
 from stimctl.bench.tolerances import Tolerances
-from stimctl.bench.verdict import Row, Verdict, around, counted, open_, shown
+from stimctl.bench.verdict import Row, Verdict, around, count_row, open_, shown
 from stimctl.capture import Declared
 from stimctl.capture.train import spans_s
 from stimctl.capture.uncertainty import COVERAGE, Figure, Instrument
@@ -132,7 +132,7 @@ def _end(point: PlanPoint, driven: Driven) -> Row:
     wrong = int(end not in _ENDS[point.act] or driven.report.zero_confirmed_us is None)
     text = driven.report.end_text
     words = f"{end.value}: {text}" if text and text != end.value else end.value
-    return counted("ends other than planned", "session", wrong, words)
+    return count_row("ends other than planned", "session", wrong, words)
 
 
 def _switched(point: PlanPoint, driven: Driven) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from stimctl.cli.ask.confirm import confirmed
 from stimctl.cli.ask.form import AskAgain, Form
 from stimctl.errors import Unsafe
 from stimctl.screening import QUESTIONS, RECENT_DAYS, AnswerKind, Question, Screening
+from stimctl.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class LastSession:
         if self.began is None:
             return "This log has no earlier session of this person."
         days = (self.now - self.began).days
-        return f"The last session in this log: {self.began.astimezone():%Y-%m-%d %H:%M}, {days} days ago."
+        return f"The last session in this log: {self.began.astimezone():%Y-%m-%d %H:%M}, {counted(days, 'day')} ago."
 
 
 class ScreeningQuestions:

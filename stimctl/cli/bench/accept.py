@@ -15,6 +15,7 @@ from stimctl.cli.texts import label
 from stimctl.errors import Misuse
 from stimctl.look import is_there
 from stimctl.new_file import write_new
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from stimctl.bench.acceptance import Acceptance, Source
@@ -135,9 +136,13 @@ def _paired(
     captures: tuple[Path, ...], loads: tuple[float, ...], references: tuple[Path, ...]
 ) -> "list[tuple[Path, float, Path | None]]":
     if len(captures) != len(loads):
-        raise click.UsageError(f"{len(captures)} captures and {len(loads)} loads: each --capture needs its --load.")
+        raise click.UsageError(
+            f"{counted(len(captures), 'capture')} and {counted(len(loads), 'load')}: each --capture needs its --load."
+        )
     if len(references) not in (0, 1, len(captures)):
-        raise click.UsageError(f"{len(references)} references for {len(captures)} captures: none, one, or one each.")
+        raise click.UsageError(
+            f"{counted(len(references), 'reference')} for {counted(len(captures), 'capture')}: none, one, or one each."
+        )
     own = references if len(references) == len(captures) else [*references, None][:1] * len(captures)
     return list(zip(captures, loads, own, strict=True))
 

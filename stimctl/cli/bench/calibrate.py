@@ -9,7 +9,8 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options, missing_port
-from stimctl.cli.table import echo_json, json_option, table
+from stimctl.cli.done import echo_done
+from stimctl.cli.table import json_option, json_text, table
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def calibrate(
     )  # fmt: skip
     path = keep_record(data_folder(), record)
     if as_json:
-        echo_json({"file": str(path), **record.model_dump(mode="json")})
+        echo_done(json_text({"file": str(path), **record.model_dump(mode="json")}))
     else:
         _show(data, record, path)
 
@@ -120,21 +121,20 @@ def _show(data: "CalibrationData", record: "CalibrationRecord", path: Path) -> N
          f"{each.from_ua:g} to {each.to_ua:g}", str(each.points))
         for each in record.channels
     ]  # fmt: skip
-    click.echo(
-        f"{record.model} {record.serial}, firmware {record.firmware}" + ("  SIMULATED" if record.simulated else "")
-    )
+    who = f"{record.model} {record.serial}, firmware {record.firmware}{'  SIMULATED' if record.simulated else ''}"
     headers = ("CHANNEL", "GAIN (95 %)", "OFFSET, uA (95 %)", "RESIDUAL, uA", "BAND, uA", "RANGE, uA", "POINTS")
-    click.echo(table(headers, rows))
+    by_channel = table(headers, rows)
     points = [
         (str(point.channel), "" if point.ohm is None else f"{point.ohm:g}", f"{point.commanded_ua:g}",
          f"{point.measured_ua:.1f}", f"{off:+.2f}")
         for each in record.channels
         for point, off in residuals_ua(each, data)
     ]  # fmt: skip
-    click.echo("\n" + table(("CHANNEL", "OHM", "COMMANDED, uA", "MEASURED, uA", "FROM THE LINE, uA"), points))
+    by_point = table(("CHANNEL", "OHM", "COMMANDED, uA", "MEASURED, uA", "FROM THE LINE, uA"), points)
     off = max((point.uncertainty_ua for point in record.points if point.uncertainty_ua is not None), default=None)
     itself = (
         "how good the instrument is nobody said" if off is None else f"up to {off:.0f} uA (k = 2) by the instrument"
     )
-    click.echo(f"\nThe limits of the line are those of its scatter; each value is itself off by more: {itself}.")
-    click.echo(f"record  {path}\nIt is a record: nothing that is commanded changes.")
+    limits = f"The limits of the line are those of its scatter; each value is itself off by more: {itself}."
+    kept = f"record  {path}\nIt is a record: nothing that is commanded changes."
+    echo_done(f"{who}\n{by_channel}\n\n{by_point}\n\n{limits}\n{kept}")

@@ -7,6 +7,7 @@ import click
 from stimctl.bench.oscilloscope import Oscilloscope, ScopeSettings, save
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
+from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import ANY, Number, WholeNumber
 from stimctl.errors import Misuse
 from stimctl.look import is_there
@@ -47,5 +48,5 @@ def capture(
             oscilloscope.force()
         taken = oscilloscope.read(asked, (patience + window) / 1e6)
     save(output, {channel: taken})
-    click.echo(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
+    echo_done(f"{output}: {len(taken.volts)} samples at {taken.rate_hz:g} Hz, from {taken.volts.min():.3f} to "
                f"{taken.volts.max():.3f} V")  # fmt: skip

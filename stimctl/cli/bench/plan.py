@@ -15,6 +15,7 @@ from stimctl.cli.device_options import device_options, missing_port
 from stimctl.cli.table import echo_json, json_option, table
 from stimctl.errors import Misuse, StimctlError
 from stimctl.new_file import write_new
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -85,8 +86,8 @@ def plan(
     by_hand = sum(not point.captured for point in loaded.points) if relay is None else 0
     if by_hand and not url.lower().startswith("sim://"):
         click.echo(
-            f"{by_hand} times the load is shorted or opened while current flows, by hand: a --relay does it to the "
-            "second, and nobody is near.", err=True,
+            f"{counted(by_hand, 'time')} the load is shorted or opened while current flows, by hand: a --relay does "
+            "it to the second, and nobody is near.", err=True,
         )  # fmt: skip
     with ExitStack() as stack:
         departure = OperatorGone()

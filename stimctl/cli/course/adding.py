@@ -7,6 +7,7 @@ import click
 
 from stimctl.cli.completion import session_ids
 from stimctl.cli.course.group import CODES, course, course_of, planning, supplied
+from stimctl.cli.done import echo_done
 from stimctl.cli.texts import author, label, prose
 from stimctl.entries import LogEntry
 from stimctl.label import isolated
@@ -96,4 +97,4 @@ def _add(path: Path, who: str, entry: LogEntry) -> None:
 
     with course_of(path, who, read_only=False) as (ledger, found):
         number = add(ledger, found, entry)
-    click.echo(f"Added to the course of {isolated(found.pseudonym)} ({found.course_id}) as entry {number}.")
+    echo_done(f"Added to the course of {isolated(found.pseudonym)} ({found.course_id}) as entry {number}.")

@@ -19,9 +19,10 @@ from stimctl.cli.course.group import (
     planning,
     supplied,
 )
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import opened
 from stimctl.cli.streams import at_terminal
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import echo_json, json_option, json_text
 from stimctl.cli.texts import author, label
 from stimctl.errors import LogFault, Misuse
 from stimctl.label import isolated, looks_like_name
@@ -82,8 +83,8 @@ def new(
     with opened(path, read_only=False) as ledger:
         course_id = begin(ledger, begun)
     mark = "SIMULATED: " if simulated else ""
-    click.echo(f"{mark}{isolated(who)} follows {profile.title} ({profile.id} {profile.version}): {course_id}\n")
-    click.echo(plan_lines(plan))
+    followed = f"{profile.title} ({profile.id} {profile.version})"
+    echo_done(f"{mark}{isolated(who)} follows {followed}: {course_id}\n\n{plan_lines(plan)}")
 
 
 def _check_pseudonym(who: str, *, meant: bool) -> None:
@@ -158,12 +159,15 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
     if ics is not None:
         _write_calendar(planned, ics, today, force=force)
     if as_json:
-        echo_json([due_document(found, next_due) for found, next_due in planned])
+        said = json_text([due_document(found, next_due) for found, next_due in planned])
     elif not planned:
-        click.echo(f"The ledger {ctx.obj} holds no course that goes on.")
+        said = f"The ledger {ctx.obj} holds no course that goes on."
     else:
-        click.echo(due_page(*planned[0]) if who is not None else due_table(planned, today))
-    if ics is not None:
+        said = due_page(*planned[0]) if who is not None else due_table(planned, today)
+    if ics is None:
+        click.echo(said)
+    else:
+        echo_done(said)
         click.echo(f"The calendar is {ics}", err=as_json)
     ctx.exit(exit_code(faults))
 
@@ -223,7 +227,7 @@ def trend(ctx: click.Context, who: str, output: Path | None, force: bool) -> Non
         click.echo(drawing.text(drawn, width=min(_WIDEST, shutil.get_terminal_size(_SIZE).columns)))
     else:
         write_new(output, [drawing.picture(drawn, output.suffix)], force=force)
-        click.echo(f"The picture is {output}")
+        echo_done(f"The picture is {output}")
     ctx.exit(exit_code(faults))
 
 

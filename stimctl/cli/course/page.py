@@ -8,7 +8,7 @@ from typing import Any
 from stimctl.cli.log.page import plain_lines
 from stimctl.cli.table import pairs, table
 from stimctl.course.courses import Course
-from stimctl.course.due import NextSession, counted
+from stimctl.course.due import NextSession
 from stimctl.course.plan import CoursePlan, mapping
 from stimctl.course.response import response
 from stimctl.course.visits import Visit
@@ -16,7 +16,7 @@ from stimctl.label import isolated
 from stimctl.label import printable as plain
 from stimctl.ledger import Entry
 from stimctl.ledger.moments import local_and_utc
-from stimctl.units import charge_text, ma_text
+from stimctl.units import charge_text, counted, ma_text
 
 _MISSING = "-"
 _NAMES = {

@@ -14,6 +14,7 @@ from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, ope
 from stimctl.cli.log.listing import page_out, session_lines
 from stimctl.cli.table import echo_json, echo_json_rows, json_option
 from stimctl.ledger.place import ledger_is_there
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from stimctl.ledger import Ledger, SessionHead, Verification
@@ -145,21 +146,17 @@ def _nothing(path: Path) -> str:
 def _say(verdict: "Verification") -> None:
     for loss in verdict.losses:
         click.echo(f"Lost earlier: {loss.sentence}.", err=True)
+    entries, are = counted(verdict.entries, "entry"), "is" if verdict.entries == 1 else "are"
     if verdict.broken is None:
-        click.echo(f"All {verdict.entries:,} entries that are there are intact." if verdict.losses else _all(verdict))
+        there = f"that {are} there {are} intact" if verdict.losses else f"{are} intact, and the anchor agrees"
+        click.echo(f"All {entries} {there}.")
         click.echo(f"Head hash: {verdict.head}")
     else:
         click.echo(f"The ledger is not intact: {verdict.broken.sentence}.", err=True)
-        click.echo(
-            f"{verdict.entries} entries from the first on are intact; hash of the last: {verdict.head}", err=True
-        )
+        click.echo(f"{entries} from the first on {are} intact; hash of the last: {verdict.head}", err=True)
     if verdict.lost:
         click.echo(f"Lost in all: {verdict.lost:,}.", err=True)
     click.echo(verdict.note)
-
-
-def _all(verdict: "Verification") -> str:
-    return f"All {verdict.entries:,} entries are intact, and the anchor agrees."
 
 
 # The other commands register themselves with the group.

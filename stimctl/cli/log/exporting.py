@@ -9,6 +9,7 @@ import click
 
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, opened
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
@@ -73,7 +74,7 @@ def export(
             write_new(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
-            click.echo(f"{marks}: {told} written to {output}")
+            echo_done(f"{marks}: {told} written to {output}")
     if doubt:
         click.echo(f"Sessions may be missing here: {doubt}.", err=True)
     ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubt else codes.DONE]))

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import log, opened
 from stimctl.cli.numbers import Number, WholeNumber
 from stimctl.cli.texts import author, label
 from stimctl.errors import Misuse
 from stimctl.label import Prose
 from stimctl.ledger.place import ledger_is_there
+from stimctl.units import counted
 
 if TYPE_CHECKING:
     from stimctl.entries import LogEntry
@@ -86,7 +88,7 @@ def correct(path: Path, number: int, text: str, author: str | None) -> None:
         raise Misuse(f"the ledger {path} holds no entry yet")
     with opened(path, read_only=False) as ledger:
         added = ledger.correct(number, _words(text), author)
-    click.echo(f"Entry {number} is corrected by entry {added}.")
+    echo_done(f"Entry {number} is corrected by entry {added}.")
 
 
 def _words(text: str) -> str:
@@ -102,7 +104,7 @@ def _add(path: Path, session: str, entry: "LogEntry") -> None:
     with opened(path, read_only=False) as ledger:
         one = ledger.resolve(session)
         number = ledger.add(one, entry)
-    click.echo(f"Added to session {one} as entry {number}.")
+    echo_done(f"Added to session {one} as entry {number}.")
 
 
 @log.command(epilog=_LOG_CODES)
@@ -117,7 +119,7 @@ def backup(path: Path, target: Path) -> None:
 
     with opened(path) as ledger:
         mark = back_up(ledger, target)
-    click.echo(f"{mark.number:,} entries copied to {target}, and verified.\nHead hash: {mark.hash.hex()}")
+    echo_done(f"{counted(mark.number, 'entry')} copied to {target}, and verified.\nHead hash: {mark.hash.hex()}")
 
 
 @log.command(epilog=_LOG_CODES)
@@ -130,7 +132,7 @@ def restore(path: Path, source: Path) -> None:
     """
     from stimctl.ledger.replace import restore as put_back
 
-    click.echo(f"Restored: {put_back(path, source)}.\nWhat was there is kept in {path.with_suffix('.sealed')}.")
+    echo_done(f"Restored: {put_back(path, source)}.\nWhat was there is kept in {path.with_suffix('.sealed')}.")
 
 
 @log.command(epilog=_LOG_CODES)
@@ -146,7 +148,7 @@ def recover(path: Path) -> None:
 
     if not ledger_is_there(path):
         raise Misuse(f"there is no ledger at {path}")
-    click.echo(f"Recovered: {keep_readable(path)}.\nThe damaged files are kept in {path.with_suffix('.sealed')}.")
+    echo_done(f"Recovered: {keep_readable(path)}.\nThe damaged files are kept in {path.with_suffix('.sealed')}.")
 
 
 @log.command(epilog=_LOG_CODES)
@@ -172,7 +174,7 @@ def sign(path: Path, session: str, key: Path, command: str | None, signer: str |
     with opened(path, read_only=False) as ledger:
         one = ledger.resolve(session)
         number = s.sign(ledger, one, who, signer)
-    click.echo(f"Session {one} is signed, as entry {number}, by the key {who.public_key.hex()}.")
+    echo_done(f"Session {one} is signed, as entry {number}, by the key {who.public_key.hex()}.")
 
 
 @log.command(epilog=_LOG_CODES)
@@ -187,4 +189,4 @@ def keygen(path: Path, target: Path) -> None:
 
     s.outside(target, path)
     public = s.make_key(target)
-    click.echo(f"Key {public.hex()} made: keep {target} off this machine, and give {target}.pub to who verifies.")
+    echo_done(f"Key {public.hex()} made: keep {target} off this machine, and give {target}.pub to who verifies.")

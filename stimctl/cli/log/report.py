@@ -10,6 +10,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import exit_code_of, log, opened
 from stimctl.cli.texts import label
 from stimctl.errors import Misuse, StimctlError
@@ -67,7 +68,7 @@ def report(
     makers: tuple[tuple[Path | None, Callable[[LogReport, str], bytes]], ...] = ((pdf, _as_pdf), (html, _as_html))
     for file, content in [(file, maker(made, paper)) for file, maker in makers if file is not None]:
         write_new(file, [content], force=force)
-        click.echo(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
+        echo_done(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
     for doubt in doubts:
         click.echo(f"What is here of {subject} does not verify: {doubt}.", err=True)
     ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubts else codes.DONE]))

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import log, opened
 from stimctl.cli.texts import label
 from stimctl.new_file import write_new
@@ -39,7 +40,7 @@ def subject(ctx: click.Context, who: str, output: Path | None, force: bool) -> N
     else:
         write_new(output, [text], force=force)
         what = f"sessions {len(found['sessions'])}, courses {len(found['courses'])}"
-        click.echo(f"All of {who} ({what}) written to {output}")
+        echo_done(f"All of {who} ({what}) written to {output}")
     for fault in found["faults"]:
         click.echo(f"What is here of {who} does not verify: {fault}.", err=True)
     ctx.exit(codes.DONE if found["verifies"] else codes.LOG)

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import log, opened
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import json_option, json_text
 from stimctl.errors import Misuse
 from stimctl.label import Label
 from stimctl.ledger.place import ledger_is_there
+from stimctl.units import counted
 
 
 @log.command(epilog=codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LINE, codes.LOG)))
@@ -48,16 +50,18 @@ def sync(ctx: click.Context, url: str, machine: str | None, verify: bool, as_jso
     finally:
         far.close()
     if as_json:
-        echo_json({**asdict(report), "faults": wrong})
+        echo_done(json_text({**asdict(report), "faults": wrong}))
     else:
-        click.echo(f"{name}: {report.sent:,} entries sent to {report.far}, which holds up to entry {report.number:,}.")
-        click.echo(f"Head hash: {report.hash}")
+        sent = f"{counted(report.sent, 'entry')} sent to {report.far}, which holds up to entry {report.number:,}"
+        echo_done(f"{name}: {sent}.\nHead hash: {report.hash}")
         if wrong == []:
-            click.echo("The far end checked every entry that it holds: all are intact, and follow.")
+            echo_done("The far end checked every entry that it holds: all are intact, and follow.")
     if report.cuts:
-        click.echo(f"The connection was cut {report.cuts} times; nothing is missing or there twice.", err=True)
+        click.echo(
+            f"The connection was cut {counted(report.cuts, 'time')}; nothing is missing or there twice.", err=True
+        )
     if report.lost_here:
-        click.echo(f"The far end still holds {report.lost_here:,} entries that this ledger has lost.", err=True)
+        click.echo(f"The far end still holds {counted(report.lost_here, 'entry')} that this ledger has lost.", err=True)
     for each in wrong or ():
         click.echo(f"The far end does not hold: {each}.", err=True)
     ctx.exit(codes.LOG if wrong else codes.DONE)

@@ -9,7 +9,7 @@ from typing import Any
 from stimctl.ledger.export import at
 from stimctl.ledger.reading import Entry
 from stimctl.ledger.summary import SessionSummary
-from stimctl.units import US_PER_MS, charge_text, clock_text, ma_text
+from stimctl.units import US_PER_MS, charge_text, clock_text, counted, ma_text
 from stimctl.wire.codes import CHANNELS, EndReason, Purpose, SelfTestFailure, ohm_text
 
 _UNITS: dict[str, Callable[[int], str]] = {"ua": ma_text, "pc": charge_text}
@@ -81,7 +81,8 @@ def _stop(body: Mapping[str, Any]) -> str:
 def _impedance(body: Mapping[str, Any]) -> str:
     return (
         f"channel {body['channel']}: {ohm_text(body['ohm'])} "
-        f"({body['pulses']} pulses of {ma_text(body['amplitude_ua'])}, {ma_text(body['measured_ua'])} measured)"
+        f"({counted(body['pulses'], 'pulse')} of {ma_text(body['amplitude_ua'])}, "
+        f"{ma_text(body['measured_ua'])} measured)"
     )
 
 
@@ -134,7 +135,7 @@ def _recovered(body: Mapping[str, Any], summary: SessionSummary) -> str:
 
 def _counted(each: Mapping[str, Any], bands: tuple[str, ...]) -> str:
     names = [at(bands, index) or (f"band {index + 1}" if not bands else None) for index in (0, 1)]
-    pulses = [f"{each[f'pulses_{index}']:,} pulses at {name}" for index, name in enumerate(names) if name]
+    pulses = [f"{counted(each[f'pulses_{index}'], 'pulse')} at {name}" for index, name in enumerate(names) if name]
     return f"channel {each['channel']}: {', '.join(pulses)}, {charge_text(each['charge_0_pc'] + each['charge_1_pc'])}"
 
 

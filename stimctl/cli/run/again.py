@@ -46,21 +46,22 @@ def last_session(pseudonym: str, *, rehearsal: bool) -> LastSession:
 
 
 def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """The prescription of the newest session of `name`, a pseudonym or a session's id; of any, where it is empty.
+    """The prescription of the newest session of `name`, a pseudonym or a session's id; of any, where it is empty or
+    `latest`, which means the newest in every command.
 
     With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
     of_other_kind = False
     for _, entry in _opened():
         body = entry.body
-        fits = not name or body.get("pseudonym") == name or entry.session_id == name
+        fits = name in ("", "latest") or body.get("pseudonym") == name or entry.session_id == name
         if not fits or profile_id not in (None, _profile_id(body)):
             continue
         if _rehearsed(body) == rehearsal:
             values = values_of(body.get("prescription") or {})
             return values, body["prescription"]["profile"]
         of_other_kind = True
-    who = f" of {name!r}" if name else ""
+    who = f" of {name!r}" if name not in ("", "latest") else ""
     what = f" with {profile_id}" if profile_id else ""
     kind = "rehearsal" if rehearsal else "session"
     hint = "`stimctl log list` shows what there is"

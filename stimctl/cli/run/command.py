@@ -35,7 +35,7 @@ REHEARSAL_URL = "sim://?pace=real"
     is_flag=False,
     flag_value="",
     callback=lambda ctx, option, who: who and label(ctx, option, who),
-    help="The last prescription of a pseudonym or of a session's id, or the last of all: asked is only what is new.",
+    help="The last prescription of a pseudonym or of a session's id, or `latest` of all: asked is only what is new.",
 )
 @click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")
 @click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
@@ -75,13 +75,15 @@ def run(
         raise missing_port(click.get_current_context())
     if prescription_file is not None and typed["again"] is not None:
         raise click.UsageError("--again and --prescription exclude each other: both name a prescription")
+    from stimctl.cli.run.attending import attended_url
     from stimctl.cli.run.preparing import RunRequest
     from stimctl.cli.run.running import NewFiles, run_session
 
     terminal = at_terminal() and not as_json
+    attended, url = terminal and not unattended, url or REHEARSAL_URL
     request = RunRequest(
-        url=url or REHEARSAL_URL,
-        attended=terminal and not unattended,
+        url=attended_url(url) if attended else url,
+        attended=attended,
         file=prescription_file,
         rehearse=rehearse,
         as_json=as_json,

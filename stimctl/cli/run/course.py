@@ -11,12 +11,13 @@ import click
 
 from stimctl.cli.run.again import earlier_values
 from stimctl.course.courses import Course, courses, going_on
-from stimctl.course.due import counted, due_of
+from stimctl.course.due import due_of
 from stimctl.course.visits import days, doubts_of_days, last_session_id
 from stimctl.label import isolated
 from stimctl.ledger import Ledger, ledger_is_there, ledger_path
 from stimctl.prescription import Subject
 from stimctl.profile import Profiles
+from stimctl.units import counted
 
 
 class CourseOfRun:

@@ -3,7 +3,7 @@
 The device comes first: before anybody is asked anything its port is open and it has said who it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from stimctl.cli.run.device_first import OpenDevice
 from stimctl.cli.session_log import session_log
 from stimctl.errors import Misuse, Unsafe, WrongDevice
 from stimctl.label import Label
+from stimctl.ledger.files import require_room
 from stimctl.ledger.heads import REHEARSAL
 from stimctl.ledger.place import data_folder, ledger_is_there, ledger_path
 from stimctl.prescription import (
@@ -44,6 +45,7 @@ from stimctl.profile import Profile, Profiles, choose, load_profiles
 from stimctl.session.interlocks import check_fit, check_kind, no_front_end
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.units import counted
 from stimctl.wire.codes import simulator_or_hardware
 
 _SCORES = (("pain", "Pain"), ("sensation", "Sensation at the needles"))
@@ -101,10 +103,13 @@ def prepare(request: RunRequest, stack: ExitStack) -> PreparedRun:
 
 
 def _check_log() -> None:
-    """No session begins on a log that may not be written or does not hold: told before anybody is asked anything."""
-    if ledger_is_there(ledger_path()):
+    """No session begins on a log that cannot be written or does not hold: told before anybody is asked anything."""
+    path = ledger_path()
+    if ledger_is_there(path):
         with session_log():
             pass
+    else:
+        require_room(path)
 
 
 def _ask_of_calibration(identity: Identity) -> None:
@@ -126,7 +131,13 @@ def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
         values = {**values_in(request.file), "subject": subject_of(request.file)[0]}
     elif request.again is not None:
         profile_id = None if request.name is None else choose(profiles, request.name).id
-        values, followed = earlier_values(request.again, profile_id, rehearsal=request.rehearse)
+        try:
+            values, followed = earlier_values(request.again, profile_id, rehearsal=request.rehearse)
+        except Misuse as none:
+            left = _left_of(profiles if profile_id is None else [profile_id], rehearsal=request.rehearse)
+            raise Misuse("; ".join([str(none), *left])) from None
+        for told in _left_of([values["profile"]], rehearsal=request.rehearse):
+            click.echo(f"{told[0].upper()}{told[1:]}.")
         _tell_change(choose(profiles, values["profile"]), followed)
         return values
     elif request.name is None:
@@ -144,6 +155,13 @@ def _given(request: RunRequest, profiles: Profiles) -> dict[str, Any] | None:
     elif not request.rehearse:
         no_simulation(request.url, subject)
     return values
+
+
+def _left_of(profile_ids: Iterable[str], *, rehearsal: bool) -> list[str]:
+    """Where answers of a session that never came to be wait, and how to go on from them."""
+    left = [each for each in profile_ids if Draft(each, rehearsal=rehearsal).load()]
+    more = " --rehearse" if rehearsal else ""
+    return [f"answers of {each} were left: `stimctl run {each}{more}` goes on from them" for each in left]
 
 
 def _tell_change(profile: Profile, followed: Mapping[str, Any]) -> None:
@@ -258,7 +276,8 @@ def _left(draft: Draft) -> dict[str, str]:
         return {}
     who = left.answers.get("pseudonym", "nobody yet")
     when = f"{left.saved.astimezone():%Y-%m-%d at %H:%M}"
-    click.echo(f"{len(left.answers)} answers were left on {when}, for {who}.")
+    were = "was" if len(left.answers) == 1 else "were"
+    click.echo(f"{counted(len(left.answers), 'answer')} {were} left on {when}, for {who}.")
     if confirmed("Go on from there? n: they are thrown away"):
         return dict(left.answers)
     draft.remove()

@@ -15,6 +15,7 @@ import click
 
 from stimctl.api import Session
 from stimctl.cli.ask.form import Form
+from stimctl.cli.done import echo_done
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.exit_code import exit_code
 from stimctl.cli.run.keys import Keys, single_keys
@@ -24,7 +25,7 @@ from stimctl.cli.run.preparing import PreparedRun, RunRequest, ask_scores, prepa
 from stimctl.cli.run.saving import save_prescription
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.session_log import session_log
-from stimctl.cli.table import echo_json
+from stimctl.cli.table import json_text
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger
 from stimctl.new_file import check_new, open_growing, write_new, writing
@@ -78,9 +79,9 @@ def run_session(request: RunRequest, files: NewFiles, *, terminal: bool, as_json
             session.recording_fault,
         )
         if as_json:
-            echo_json(run_document(ledger, prepared.prescription, report, kept))
+            echo_done(json_text(run_document(ledger, prepared.prescription, report, kept)))
         else:
-            click.echo(summary_text(prepared.prescription, report, kept))
+            echo_done(summary_text(prepared.prescription, report, kept))
         if report.armed:
             _came_to_be(session, prepared, ledger, ask=not departure.hung_up and log_fault is None)
     return exit_code(report, departure.signal, logged=log_fault is None, recorded=session.recording_fault is None)

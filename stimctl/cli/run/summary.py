@@ -14,7 +14,7 @@ from stimctl.ledger.standing import of_channel
 from stimctl.prescription import Prescription
 from stimctl.session.states import End
 from stimctl.session.view import Alarm, Priority, SessionReport
-from stimctl.units import charge_text, clock_text, hz_text, ma_text
+from stimctl.units import charge_text, clock_text, counted, hz_text, ma_text
 from stimctl.wire.codes import simulator_or_hardware
 
 _MISSING = "-"
@@ -127,7 +127,8 @@ def _origins(report: SessionReport) -> list[tuple[str, object]]:
     if report.kept is None:
         return []
     gaps = report.kept["handovers"]
-    times = f"{gaps['leases']} times, at most {gaps['max_us'] / 1000:g} ms, {gaps['mean_us'] / 1000:g} ms in the mean"
+    longest, mean = (f"{gaps[name] / 1000:g} ms" for name in ("max_us", "mean_us"))
+    times = f"{counted(gaps['leases'], 'time')}, at most {longest}, {mean} in the mean"
     rows: list[tuple[str, object]] = [("hand-over gaps", times)]
     for channel, basis in sorted(report.kept["channels"].items()):
         if any(basis["estimated"]):
@@ -135,7 +136,9 @@ def _origins(report: SessionReport) -> list[tuple[str, object]]:
             said = f"{most:,} of its pulses are ESTIMATED by time after a stop: at least {least:,} of them flowed"
             rows.append((f"channel {channel}", said))
         if report.measured is not None and sum(basis["measured"]) != sum(basis["counted"]) + sum(basis["estimated"]):
-            rows.append((f"channel {channel}", f"current was measured in {sum(basis['measured']):,} pulses only"))
+            rows.append(
+                (f"channel {channel}", f"current was measured in {counted(sum(basis['measured']), 'pulse')} only")
+            )
     return rows
 
 
@@ -209,7 +212,8 @@ def _highest(report: SessionReport) -> list[tuple[str, object]]:
             + (
                 "from the means of its leases"
                 if report.kept is not None
-                else f"{found['energy_nj'] / 1e6:.2f} mJ, at the rail {found['compliance_hits']} times (all measured)"
+                else f"{found['energy_nj'] / 1e6:.2f} mJ, at the rail {counted(found['compliance_hits'], 'time')}"
+                " (all measured)"
             ),
         )
         for channel, found in sorted((report.measured or {}).items())

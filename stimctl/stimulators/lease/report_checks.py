@@ -13,7 +13,7 @@ from stimctl.stimulators.base import Identity
 from stimctl.stimulators.lease.device import LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
 from stimctl.stimulators.lease.tally import NO_DEVICE_TIME_US, net_pulse_pc
-from stimctl.units import US_PER_S
+from stimctl.units import US_PER_S, counted
 from stimctl.waveform import CHECK_PULSES, CHECK_SHAPE, CHECK_US
 from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import ChannelFlag, DeviceState, EndReason
@@ -68,7 +68,7 @@ class ReadingTrip(NamedTuple):
 def wrong_report(lease: Lease, done: LeaseDone) -> EchoMismatch | None:
     """A report that contradicts what was ordered: another count, or the wrong polarity."""
     if done.pulses is not None and done.pulses != lease.pulses:
-        return EchoMismatch(f"the device reports {done.pulses} pulses where {lease.pulses} were ordered")
+        return EchoMismatch(f"the device reports {counted(done.pulses, 'pulse')} where {lease.pulses:,} were ordered")
     for mean in done.means:
         if abs(mean.mean_ua) >= limits.ZERO_UA and (mean.mean_ua > 0) == (mean.phase == 1):
             return EchoMismatch(

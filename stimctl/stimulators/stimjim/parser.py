@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from stimctl.label import Label
 from stimctl.stimulators.stimjim.gate import MAX_STAGES, HeldSlot
+from stimctl.units import counted
 
 LONGEST = 4_096  # a device that never ends its line, or its block of lines, says nothing
 _BLOCK_LINES = 64
@@ -42,7 +43,7 @@ class TrainComplete(NamedTuple):
     pulses: int
 
     def __str__(self) -> str:
-        return f"a train is over after {self.pulses} pulses"
+        return f"a train is over after {counted(self.pulses, 'pulse')}"
 
 
 class StageReport(NamedTuple):

@@ -334,3 +334,27 @@ def test_a_reference_in_another_unit_is_refused(files: Path) -> None:
     refused = accept(*GOOD, "--reference", "off-mv.csv")
     assert refused.exit_code == codes.INVALID, refused.output
     assert "off-mv.csv:\n  unit of CH1 is 'mV': the file says mV, declared is V" in refused.output
+
+
+def test_what_stands_between_pulses_and_is_none_fails_with_its_height_and_moment(files: Path, tmp_path: Path) -> None:
+    spike, held = np.zeros(round(SECONDS * RATE_HZ)), np.zeros(round(SECONDS * RATE_HZ))
+    spike[480_500:480_503] = 0.25  # 500 uA for 30 us at 4.805 s, between two pulses of 100 Hz
+    held[125_000:126_000] = 0.15  # 300 uA for 10 ms at 1.25 s
+    for what, near_ua, moment in (
+        (np.zeros_like(spike), None, ""),
+        (spike, 500, "at 4.805000 s; 1 in all"),
+        (held, 300, "at 1.250000 s; 1 in all"),
+        (spike + held, 500, "at 4.805000 s; 2 in all"),
+        (-spike, 500, "at 4.805000 s; 1 in all"),
+    ):
+        name = saved("spiked.npz", on_bench(train() + what, BENCH))
+        options = ("--capture", name, "--profile", "bench-2-100hz", "--load", "500", "--unit", "V", "--json")
+        result = accept(*options)
+        rows = [row for row in json.loads(result.stdout)["captures"][0]["rows"] if "between pulses" in row["name"]]
+        if near_ua is None:
+            assert (rows, result.exit_code) == ([], codes.NOT_EXAMINED)
+            continue
+        (row,) = rows
+        assert result.exit_code == codes.UNMET
+        assert (row["verdict"], row["high"], row["note"]) == ("fails", 20, moment)
+        assert row["value"] == pytest.approx(near_ua, abs=row["uncertainty"])

@@ -5,17 +5,20 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import platformdirs
 import pytest
 from click.testing import CliRunner
 
+from stimctl.calibration import keep_record
 from stimctl.cli import codes, main
 from stimctl.port import open_port
 from stimctl.stimulators import discovery as identify_module
 from stimctl.stimulators.discovery import identify
 from stimctl.wire.codec import Hello, ReadIdentity, decode
+from tests.stimctl.test_calibration import record
 
 
 def test_identity_ranges_and_that_it_is_a_simulator() -> None:
@@ -130,3 +133,17 @@ def test_a_user_without_a_home_learns_who_is_there_all_the_same(monkeypatch: pyt
     assert result.exit_code == codes.DONE, result.output
     assert "this is           SIMULATOR" in result.stdout
     assert "calibration       cannot be read: this user has no home folder" in result.stdout
+
+
+@pytest.mark.parametrize("damaged", [True, False], ids=["a damaged record", "no home"])
+def test_why_a_calibration_cannot_be_read_is_one_sentence_in_the_document(
+    damaged: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if damaged:
+        keep_record(home, record()).write_text("no record")
+    else:
+        monkeypatch.delenv("STIMCTL_DATA")
+        monkeypatch.setattr(platformdirs, "user_data_dir", lambda *_, **__: "~/.local/share/stimctl")
+    told = CliRunner().invoke(main, ["info", "--port", "sim://"]).stdout
+    why = json.loads(CliRunner().invoke(main, ["info", "--port", "sim://", "--json"]).stdout)["calibration"]
+    assert " ".join(f"cannot be read: {why['unreadable']} channels ".split()) in " ".join(told.split())

@@ -12,6 +12,8 @@ import pytest
 
 from stimctl.bench.plan.file import EXAMPLE as PLAN
 from stimctl.cli import codes, streams
+from stimctl.entries import NoteTaken
+from stimctl.ledger import Ledger
 from stimctl.profile import examples_folder
 from tests.stimctl.cli.terminal import STIMCTL
 
@@ -156,6 +158,37 @@ class TestInAShell:
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
     def test_a_session_whose_summary_finds_no_room_is_in_the_log_to_its_end(self, home: Path) -> None:
         done = in_shell(f"stimctl {' '.join(RUN)} --json >/dev/full")
-        assert (done.returncode, "Traceback" in done.stderr) == (codes.INVALID, False)
+        assert (done.returncode, "Traceback" in done.stderr) == (codes.DONE, False)
+        document = json.loads(done.stderr.partition("This was done:\n")[2])
+        assert document["session"]["head"]["end_reason"] == "timer"
         (session,) = json.loads(in_shell("stimctl log list --json").stdout)
         assert (session["state"], session["end_reason"]) == ("closed", "timer")
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
+    @pytest.mark.parametrize("unread", [">/dev/full", "| true"])
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [
+            ("log note latest words", "as entry {next}."),
+            ("log adverse latest fainted", "as entry {next}."),
+            ("log score latest --when after --pain 1", "as entry {next}."),
+            ("log correct 1 right", "Entry 1 is corrected by entry {next}."),
+            ("log backup {folder}/copy.sqlite", "copied to"),
+            ("log export latest --format csv -o {folder}/dose.csv", "written to"),
+            ("log subject P-17 -o {folder}/all.json", "written to"),
+            ("log report latest --html {folder}/page.html", "written to"),
+            ("course new P-17 low-back-pain --simulated", "P-17 follows"),
+            ("course due --ics {folder}/due.ics", "holds no course that goes on"),
+            ("profile new -o {folder}/mine.toml", "is written"),
+            ("preview low-back-pain -o {folder}/plan.svg", "The picture is"),
+        ],
+    )
+    def test_what_was_done_is_told_where_it_can_be_and_its_code_is_that_of_what_was_done(
+        self, command: str, said: str, unread: str, home: Path, tmp_path: Path
+    ) -> None:
+        with Ledger(home / "ledger.sqlite") as ledger:
+            ledger.append("s-1", "opened", 0, {"pseudonym": "P-17"})
+            entry = ledger.add("s-1", NoteTaken(text="wrong"))
+        done = in_shell(f"{{ sleep 0.3; stimctl {command.format(folder=tmp_path)}; echo $? >&2; }} {unread}")
+        assert done.stderr.splitlines()[-1] == str(codes.DONE), done.stderr
+        assert said.format(next=entry + 1) in done.stderr

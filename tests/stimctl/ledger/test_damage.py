@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stimctl.errors import LogFault
 from stimctl.ledger import ChainFault, Ledger
-from stimctl.ledger.files import wal_path
+from stimctl.ledger.files import require_room, wal_path
 
 WRITE_AND_DIE = """
 import os, sqlite3, sys
@@ -250,3 +250,6 @@ def test_disk_that_turns_read_only_stops_the_log(tmp_path: Path) -> None:
             Ledger(disk / "data" / "ledger.sqlite")
         with Ledger(disk / "data" / "ledger.sqlite", read_only=True) as reader:
             assert reader.verify().entries == 1
+        for path in (disk / "data" / "ledger.sqlite", disk / "not made yet" / "ledger.sqlite"):
+            with pytest.raises(LogFault, match=r"it cannot be written; .* \(\[Errno 30\] Read-only file system\)$"):
+                require_room(path)

@@ -4,7 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from stimctl.cli import codes, main
+from stimctl.cli.ask.draft import Draft
 from stimctl.cli.run.again import earlier_values, last_session, values_in_log
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
@@ -51,3 +54,28 @@ def test_what_there_is_of_the_other_kind_is_named(home: Path, rehearsed: bool, s
         earlier_values("P-1", None, rehearsal=not rehearsed)
     with pytest.raises(Misuse, match="log list"):
         earlier_values("P-2", None, rehearsal=not rehearsed)
+
+
+@pytest.mark.parametrize("name", ["", "latest"])
+def test_latest_is_the_newest_as_in_the_other_commands(tmp_path: Path, name: str) -> None:
+    asked = Path("profiles/examples/bench-2hz.toml").read_text()
+    for who in ("P-1", "P-2"):
+        file = tmp_path / f"{who}.toml"
+        file.write_text(asked.replace('pseudonym = "example-007"', f'pseudonym = "{who}"'))
+        ran = CliRunner().invoke(main, ["run", "bench-2hz", "--port", "sim://", "--prescription", str(file)])
+        assert ran.exit_code == codes.DONE, ran.output
+    assert earlier_values(name, None, rehearsal=False)[0]["pseudonym"] == "P-2"
+
+
+@pytest.mark.parametrize("rehearse", [(), ("--rehearse",)])
+@pytest.mark.parametrize("name", ["--again", "--again=latest", "--again=P-17"])
+def test_answers_that_were_left_are_told_where_there_is_no_session_to_run_again(
+    name: str, rehearse: tuple[str, ...]
+) -> None:
+    Draft("low-back-pain", rehearsal=bool(rehearse)).save({"subject": "sim", "pseudonym": "P-17"})
+    result = CliRunner().invoke(main, ["run", name, *rehearse, "--port", "sim://"])
+    assert result.exit_code == codes.INVALID
+    said = " ".join(("answers of low-back-pain were left: `stimctl run low-back-pain", *rehearse))
+    assert f"{said}` goes on from them" in result.stderr
+    other = CliRunner().invoke(main, ["run", "fibromyalgia", name, *rehearse, "--port", "sim://"])
+    assert "were left" not in other.stderr

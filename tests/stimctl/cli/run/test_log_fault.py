@@ -7,9 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from stimctl.cli import codes
+from stimctl.cli import codes, main
+from stimctl.ledger import Ledger
 from tests.stimctl.cli.run.test_command import short
+from tests.stimctl.ledger.test_damage import tmpfs
 
 pytestmark = [
     pytest.mark.realtime,
@@ -91,3 +94,15 @@ def test_a_sweep_ends_with_the_step_that_is_not_logged() -> None:
     done = stimctl("bench", "sweep", "amplitude", "--port", "sim://", "--ohm", "1000", *steps, further=9_000)
     assert done.returncode == codes.LOG, done.stderr
     assert done.stdout.splitlines()[-1].split()[0] == "1"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+@pytest.mark.parametrize("command", [("run",), ("sweep", "amplitude", "--at", "1mA")], ids=["run", "sweep"])
+def test_a_disk_that_has_no_room_for_a_session_is_told_before_one(command: tuple[str, ...], tmp_path: Path) -> None:
+    load = ("--port", "sim://", "--ohm", "1000", "--seconds", "20")
+    with tmpfs(tmp_path / "disk", "512k") as disk:
+        result = CliRunner(env={"STIMCTL_DATA": str(disk)}).invoke(main, ["bench", *command, *load])
+        with Ledger(disk / "ledger.sqlite", read_only=True) as ledger:
+            assert not ledger.session_ids()
+    assert result.exit_code == codes.LOG
+    assert "the disk is full; make room and start again" in result.stderr

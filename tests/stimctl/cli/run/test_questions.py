@@ -1,6 +1,7 @@
 """The questions of `stimctl run` on a real terminal: their order, what is kept of the answers, and how few they are."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from stimctl.cli.run.operator import LET_GO_S
 from stimctl.ledger import Ledger
 from tests.stimctl.cli.run.test_terminal import BACK, SIM, device
 from tests.stimctl.cli.terminal import Terminal
+from tests.stimctl.ledger.test_damage import tmpfs
 from tests.stimctl.test_calibration import record
 
 pytestmark = pytest.mark.realtime
@@ -144,6 +146,22 @@ def test_a_log_in_which_no_session_can_begin_is_told_before_any_question(home: P
     assert "Subject" not in terminal.text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+@pytest.mark.parametrize("begun", [True, False], ids=["a log that is begun", "no log yet"])
+def test_a_full_disk_is_told_before_any_question(begun: bool, tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "disk", "512k") as disk:
+        if begun:
+            Ledger(disk / "data" / "ledger.sqlite").close()
+        before = sorted(disk.rglob("*"))
+        with Terminal(
+            "run", "low-back-pain", "--port", FAST, environment={"STIMCTL_DATA": str(disk / "data")}
+        ) as terminal:
+            assert terminal.ended() == codes.LOG
+        assert sorted(disk.rglob("*")) == before
+    assert "ledger.sqlite: the disk is full; make room and start again" in terminal.text
+    assert "Subject" not in terminal.text
+
+
 def test_answers_are_never_lost_and_are_offered_at_the_next_start(home: Path) -> None:
     with Terminal("run", "low-back-pain", "--port", SIM) as terminal:
         answered(terminal, ON_SIMULATOR[:11])
@@ -232,7 +250,9 @@ def test_a_second_visit_takes_under_ten_answers(home: Path, tmp_path: Path) -> N
         first += answered(terminal, after)
         assert terminal.ended() == codes.STOPPED
         assert "This log has no earlier session of this person" in terminal.text
+    Draft("low-back-pain", rehearsal=True).save({"subject": "person"})
     with Terminal("run", "--again", "P-17", "--rehearse", "--port", FAST) as terminal:
+        terminal.wait_for("Answers of low-back-pain were left: `stimctl run low-back-pain --rehearse` goes on from")
         second = answered(terminal, [PERSON[1]])
         terminal.wait_for("The last session in this log: .*, 0 days ago. It is less than the source asks for")
         second += answered(terminal, [("pacemaker(?s:.*?)Is any of this so", "none"), *PERSON[-5:]])
