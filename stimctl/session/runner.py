@@ -136,6 +136,9 @@ class Runner:
                 self._not_heard(unheard)
             if port.went_back:
                 port.went_back = False
+                # At most all of the wait has passed: no dose is told too low, and none too high for the least.
+                self._engine.stimulator.stood_still(port.skip_to(wait_until_us))
+                came_us = None
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us() if came_us is None else came_us
 

@@ -188,7 +188,6 @@ class Stimulation:
     def on_late(self, event: base.LateReply, now_us: int) -> None:
         """Something was applied just before the stop: it is part of what was commanded."""
         context, answer = self._context, event.answer
-        context.dose_tracker.unanswered = False
         if isinstance(answer, m.TargetSet):
             self.on_target_set(answer, now_us)
         elif any(answer[:4]):  # an impedance check starts with none

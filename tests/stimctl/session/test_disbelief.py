@@ -557,3 +557,34 @@ def test_a_slow_disk_delays_no_stop() -> None:
     assert report.end is End.OPERATOR
     assert rig.stopped_us() == stop_us
     assert report.zero_confirmed_us is not None
+
+
+# --- a stop that is none ------------------------------------------------------------------------------
+
+
+class StopsInWords(Line):
+    """From a time on the device's end answers a stop with zero, and goes on: no stop comes through."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+        self._answers = b""
+
+    def write(self, data: bytes) -> None:
+        if data != STOP_FRAME or self.now_us() < self._at_us:
+            super().write(data)
+            return
+        self._answers = m.encode(0, m.Stopped(int(DeviceState.ENDED), 1, 0, self.now_us()))
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        answers, self._answers = self._answers, b""
+        return answers or super().wait(deadline_us)
+
+
+def test_counts_of_a_device_that_only_says_that_it_stopped_are_not_exact() -> None:
+    """Its next status says that it goes on: that is an alarm, and what it counted until then is not all that flowed."""
+    rig = Rig(at_1_ma(), line=lambda port: StopsInWords(port, 8 * S))
+    report = rig.run((8 * S + 5_000, AskStop()))
+    assert high(rig) == ["the device gives output again after its zero was confirmed"]
+    assert not exact(report)
+    assert rig.last_pulse_us() > rig.stopped_us() + 100_000
