@@ -257,7 +257,7 @@ class Engine:
             self._close.watch_time(now_us)
         elif now_us - self.stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
-        elif now_us >= self._stimulate.rest_deadline_us():
+        elif context.state in QUIET and now_us >= self._stimulate.rest_deadline_us():
             self._stimulate.fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
@@ -265,7 +265,7 @@ class Engine:
         deadline_us = self.stimulator.heard_us + limits.SILENCE_US
         if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
-        else:
+        elif context.state in QUIET:
             deadline_us = min(deadline_us, self._stimulate.rest_deadline_us())
         theirs_us = None if self._close.line_gone else self.stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:

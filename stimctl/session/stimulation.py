@@ -270,7 +270,7 @@ class Stimulation:
     def rest_deadline_us(self) -> int:
         """Until when a device whose outputs are off has to tell of itself, and of each channel it was armed for."""
         context, times = self._context, self._context.times
-        if context.state not in QUIET or context.by_lease:  # by lease it tells of nothing then
+        if context.by_lease:  # it tells of nothing then
             return NEVER_US
         told_us = [times.status_us]
         if times.armed_us is not None:
@@ -280,9 +280,11 @@ class Stimulation:
     def fell_silent(self, now_us: int) -> bool:
         """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
         context = self._context
-        untold = now_us - context.times.status_us >= limits.SILENCE_US or now_us >= self.rest_deadline_us()
+        untold = now_us - context.times.status_us >= limits.SILENCE_US
         if context.state in STIMULATING and self.plausibility is not None:
             untold |= self.plausibility.silent(now_us)
+        elif context.state in QUIET:
+            untold |= now_us >= self.rest_deadline_us()
         if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:
             # Where it does not answer either, the engine says so.
             return False

@@ -131,10 +131,7 @@ class Telemetry:
         stimulating = context.state in STIMULATING
         is_old = not stimulating and reading[11] <= context.device.answered_us
         if not is_old:
-            before = context.device.channels.get(channel)
-            if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
-                context.times.quiet_us[channel] = now_us
-            context.device.channels[channel] = reading
+            before, context.device.channels[channel] = context.device.channels.get(channel), reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
                 context.ledger_entries.sample(reading)
@@ -142,6 +139,8 @@ class Telemetry:
             if finding is not None:
                 self._stimulate.found(finding, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
+            if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
+                context.times.quiet_us[channel] = now_us
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
