@@ -240,7 +240,7 @@ class Engine:
     def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
         """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
         context = self._context
-        if self.report is None and not at_zero and (context.times.armed_us or self.stimulator.may_stay_driven):
+        if self.report is None and self._close.zero_in_doubt and not at_zero:
             with suppress(Exception):  # the log may be what broke
                 context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
         context.state = ENDED
@@ -257,7 +257,7 @@ class Engine:
             self._close.watch_time(now_us)
         elif now_us - self.stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
-        elif now_us >= self._stimulate.rest_deadline_us():
+        elif context.state in QUIET and now_us >= self._stimulate.rest_deadline_us():
             self._stimulate.fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
@@ -265,7 +265,7 @@ class Engine:
         deadline_us = self.stimulator.heard_us + limits.SILENCE_US
         if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
-        else:
+        elif context.state in QUIET:
             deadline_us = min(deadline_us, self._stimulate.rest_deadline_us())
         theirs_us = None if self._close.line_gone else self.stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:

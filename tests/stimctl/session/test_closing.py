@@ -110,6 +110,14 @@ def at_zero(device_time_us: int) -> m.Status:
     return status(DeviceState.ENDED, device_time_us)._replace(zero=1)
 
 
+def test_where_nothing_was_armed_zero_is_in_no_doubt_unless_the_board_may_stay_driven() -> None:
+    bench = Bench()
+    bench.context.times.armed_us = None
+    assert bench.closing.zero_in_doubt is False
+    bench.line.may_stay_driven = True
+    assert bench.closing.zero_in_doubt is True
+
+
 # --- the line goes while the device is put at rest -------------------------------------------------------
 
 

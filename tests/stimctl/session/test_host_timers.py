@@ -106,6 +106,15 @@ def test_a_device_that_answers_but_tells_nothing(status_us: int, heard_us: int, 
     assert len(run.log.of("sample")) == (not ends), "what has ended is not sampled"
 
 
+@pytest.mark.parametrize("state", [State.REARMED, State.RECHECKING])
+def test_while_it_is_armed_or_checks_only_its_status_is_waited_for(state: State) -> None:
+    run, now_us = Run().start().hold(12 * S, 2 * S), 20 * S
+    times = run.context.times
+    run.context.state, times.armed_us, times.quiet_us = state, 10 * S, {1: 12 * S}
+    times.status_us = run.context.stimulator.heard_us = now_us
+    assert run.at(now_us) == []
+
+
 @pytest.mark.parametrize(("told_us", "ends"), [(limits.SILENCE_US - 1, []), (limits.SILENCE_US, [End.LINE_LOST])])
 @pytest.mark.parametrize("what", ["status", "channel", "status by lease"])
 def test_in_a_hold_status_and_channels_are_waited_for(what: str, told_us: int, ends: list[End]) -> None:
