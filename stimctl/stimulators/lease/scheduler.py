@@ -130,16 +130,19 @@ class LeaseScheduler:
         ordered_lease = self._given
         if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return self.at_us
-        return ordered_lease.lease.begins_us + min(
-            ordered_lease.lease.lasts_us, max(0, now_us - ordered_lease.begun_us)
-        )
+        ran_us = max(0, self._until_us(now_us) - ordered_lease.begun_us)
+        return ordered_lease.lease.begins_us + min(ordered_lease.lease.lasts_us, ran_us)
+
+    def _until_us(self, now_us: int) -> int:
+        """Until when the lease that runs is taken to: what is cut may give nothing any more once its stop was sent."""
+        return now_us if self.cut is None or self.cut.sent_us is None else min(now_us, self.cut.sent_us)
 
     def running(self, now_us: int) -> tuple[Lease | None, int]:
         """The lease that runs, and how many of its pulses have begun."""
         ordered_lease = self._given
         if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return None, 0
-        return ordered_lease.lease, pulses_begun(ordered_lease.lease, now_us - ordered_lease.begun_us)
+        return ordered_lease.lease, pulses_begun(ordered_lease.lease, self._until_us(now_us) - ordered_lease.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
         """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""

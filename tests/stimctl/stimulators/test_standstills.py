@@ -122,3 +122,11 @@ def test_what_was_read_late_in_the_handshake_is_no_slow_line(device: str, for_us
     """The slowest answer says when a trigger has surely been heard: no later than one may be."""
     for at_us in every(0, 2 * MS, 6):
         assert ran(device, at_us, for_us, "wait")[1].end is End.TIMER
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_behind_the_stop_of_a_lowering_no_pulses_are_told_that_are_taken_back(device: str) -> None:
+    """The lease is cut meanwhile, and a board that counts tells of fewer than its time would have given."""
+    for asked_ms in (3_130, 4_070):
+        lowered = (asked_ms / 1_000, AskTarget(1, 500))
+        assert ran(device, (asked_ms - 1) * MS, 480 * MS, "write", lowered)[1].end is End.TIMER
