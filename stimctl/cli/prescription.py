@@ -33,11 +33,15 @@ def prescription() -> None:
 def new(name: str, variant: str | None, output: Path | None) -> None:
     """Ask for a prescription of the profile NAME, at a terminal, without a device and without a screening.
 
+    Answers that do not come to be one, after Ctrl-C for instance, are offered at the next start.
+
     Example: stimctl prescription new low-back-pain -o p-17.toml
     """
+    from stimctl.cli.ask.draft import Draft
     from stimctl.cli.ask.form import HELP, Form
     from stimctl.cli.ask.prescription import PrescriptionQuestions
     from stimctl.cli.streams import at_terminal
+    from stimctl.new_file import check_new
     from stimctl.profile import choose, load_profiles
 
     if not at_terminal():
@@ -46,13 +50,21 @@ def new(name: str, variant: str | None, output: Path | None) -> None:
     profile = choose(profiles, name)
     if profile.stimulation is None:
         profile.variant(variant)  # raises, saying why there is nothing to stimulate
+    check_new(output, "a prescription")
     questions = PrescriptionQuestions(profile, variant, profiles)
     click.echo(HELP)
+    draft = Draft(profile.id, paper=True)
+    left = draft.offered()
 
     def all_of_it(form: Form) -> dict[str, Any]:
-        return questions.rest(form, *questions.who(form))
+        subject, pseudonym = questions.who(form)
+        if left.get("pseudonym", pseudonym) != pseudonym:  # no settings of one person stand for another
+            form.forget(set(left) - {"subject", "pseudonym"})
+            left.clear()
+        return questions.rest(form, subject, pseudonym)
 
-    _give(Form().fill(all_of_it), output)
+    _give(Form(left, draft.save).fill(all_of_it), output)
+    draft.remove()
 
 
 @prescription.command()
