@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stimctl.cli.done import echo_done
-from stimctl.cli.table import echo_json, json_option, pairs
+from stimctl.cli.table import echo_file, echo_json, json_option, pairs
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _give(values: dict[str, Any], output: Path | None) -> None:
     from stimctl.prescription import toml_text
 
     if output is None:
-        click.echo(toml_text(values, HEADING), nl=False)
+        echo_file(toml_text(values, HEADING))
         return
     save_prescription(values, output)
     echo_done(f"The prescription is {output}")

@@ -88,6 +88,20 @@ def test_other_commands_too(command: tuple[str, ...]) -> None:
     assert done.stdout.isascii()
 
 
+@pytest.mark.realtime
+@pytest.mark.parametrize("environment", [C_LOCALE, {"PYTHONIOENCODING": "latin-1"}], ids=str)
+def test_what_could_stand_in_a_file_is_the_same_on_a_pipe_in_every_locale(
+    environment: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    ours = tmp_path / "ours.toml"
+    ours.write_text(Path(BENCH).read_text("utf-8").replace("example-009", "\u60a3-17"), "utf-8")
+    assert stimctl(*RUN[:-1], str(ours)).returncode == codes.DONE
+    for number, command in enumerate(["log export latest --format csv", "prescription from-log latest", "profile new"]):
+        file = tmp_path / f"file{number}"
+        assert stimctl(*command.split(), "-o", str(file)).returncode == 0
+        assert stimctl(*command.split(), **environment).stdout == file.read_bytes()
+
+
 # --- closed, and read no more -------------------------------------------------------------------------
 
 
