@@ -119,6 +119,11 @@ def live_folder(path: Path) -> Path:
     return path.with_suffix(".live")
 
 
+def sealed_folder(path: Path) -> Path:
+    """Where copies of what was found damaged are."""
+    return path.with_suffix(".sealed")
+
+
 def check_names(path: Path) -> None:
     """See that each of the ledger's names stands for a plain file or for nothing. Raises `LogFault`, `OSError`."""
     for name in (path, wal_path(path), Path(f"{path}-shm"), path.with_suffix(".anchor")):
@@ -127,9 +132,9 @@ def check_names(path: Path) -> None:
             if not stat.S_ISREG(mode):
                 what = _KINDS.get(stat.S_IFMT(mode), "no plain file")
                 raise LogFault(f"{name} is {what}, and a ledger is a plain file; nothing was changed: move it away")
-    live = live_folder(path)
-    if (is_there(live) or live.is_symlink()) and (live.is_symlink() or not is_folder(live)):
-        raise LogFault(f"{live} is no folder, where the locks of running sessions belong; move it away")
+    for folder, what in ((live_folder(path), "the locks of running sessions"), (sealed_folder(path), "damaged copies")):
+        if os.path.lexists(folder) and (folder.is_symlink() or not is_folder(folder)):
+            raise LogFault(f"{folder} is no folder, where {what} belong; nothing was changed: move it away")
 
 
 class FilesInPlace:
