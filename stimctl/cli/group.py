@@ -140,7 +140,7 @@ def _columns() -> int:
 
 def _color() -> bool | None:
     """No colour where it is not wanted, or no terminal for it; else as click finds."""
-    unfit = os.environ.get("TERM") in ("", "dumb", "unknown") or os.environ.get("NO_COLOR")
+    unfit = ("TERM" in os.environ and streams.plain_terminal()) or os.environ.get("NO_COLOR")
     return False if unfit else None
 
 
