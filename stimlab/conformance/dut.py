@@ -22,6 +22,7 @@ STOP_EVERY_US = 20_000
 RAISE_EVERY_US = 1_010_000
 ZERO_LIMIT_US = 100_000
 STATUS_US = 100_000
+BOOT_MS = 3_000  # a board may boot when its port is opened
 EVERYTHING = Capability(0)
 for _each in Capability:
     EVERYTHING |= _each

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from stimctl.errors import LineFault
-from stimctl.stimulators.exchange import BOOT_US
 from stimctl.wire.codes import Capability, EndReason
 from stimlab.conformance.check import Check
 from stimlab.conformance.dut import ZERO_LIMIT_US, Dut
@@ -122,7 +121,7 @@ class SuiteRunner:
         dut.begin()
         try:
             dut.send_raw(STOP_FRAME)
-            run.identity = dut.identify(BOOT_US // 1_000)  # a board may boot when its port is opened
+            run.identity = dut.identify(BOOT_MS)
             waits = run.identity.welcome.session
             self._waits = bool(waits) and not self._discard_dose
             if waits and not self._discard_dose:
