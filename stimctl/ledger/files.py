@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
-from stimctl.lock_file import private_folder, sync_folder
+from stimctl.lock_file import NO_LOCKS, has_record_locks, private_folder, sync_folder
 from stimctl.look import is_folder, is_there
 
 _KINDS = {
@@ -52,6 +52,15 @@ _ADVICE = {
     "be read of it",
     sqlite3.SQLITE_IOERR: _BROKEN,
 }
+# What SQLite says where another has the lock, or the system gave it no better reason; and where locking failed.
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_OF_LOCKS = (
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
 # The same of a file that SQLite does not know, such as the anchor. Windows has no quota.
 _ADVICE_OF_SYSTEM = {
     errno.ENOSPC: _FULL,
@@ -79,8 +88,13 @@ def log_fault(path: Path, error: Exception) -> LogFault:
             f"the ledger {path}: {in_the_way} is no folder; move it away, or name another folder (STIMCTL_DATA)"
         )
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        return LedgerBusy(f"the ledger {path}: another program keeps it locked, or its disk has no file locks")
+    if code in _OF_LOCKS or (code or 0) & 0xFF in _LOCKED:
+        locks = has_record_locks(path.parent)
+        if locks is False:
+            return LogFault(f"the ledger {path} cannot be locked: {NO_LOCKS}")
+        if code not in _OF_LOCKS:
+            unsure = "" if locks else ", or its disk has no file locks"
+            return LedgerBusy(f"the ledger {path}: another program keeps it locked{unsure}")
     advice = (
         _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None))
         if code is None
