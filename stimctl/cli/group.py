@@ -57,10 +57,13 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run as a program does."""
         streams.prepare()
+        before = os.umask(0o077)  # what a command writes is its user's alone, whoever writes it
         try:
             return super().main(_arguments(args), *more, **extra)
         except OSError as fault:  # of click's own words about a mistake
             raise SystemExit(_unwritten(fault)) from None
+        finally:
+            os.umask(before)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """With the terminal's width, which click would import all of `shutil` for."""

@@ -129,6 +129,14 @@ class TestInAShell:
         done = in_shell(f"stimctl {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}")
         assert done.stdout.strip() != str(codes.UNEXPECTED)
 
+    @pytest.mark.parametrize("how", ["--tcp 0", "--pty"])
+    def test_a_simulator_whose_url_nobody_reads_or_that_finds_no_room_blames_no_line(self, how: str) -> None:
+        done = in_shell(
+            f"{{ sleep 0.3; stimctl sim {how}; echo $? >&2; }} | true; stimctl sim {how} > /dev/full; echo $?"
+        )
+        assert done.stderr == "141\nError: what this command prints cannot be written: No space left on device\n"
+        assert done.stdout.strip() == str(codes.INVALID)
+
     def test_unread_output_has_a_code_of_its_own(self) -> None:
         done = in_shell("{ sleep 0.3; stimctl profile show migraine; echo $? >&2; } | true")
         assert done.stderr.strip() == str(codes.UNREAD) == "141"
