@@ -137,7 +137,7 @@ def is_alive(path: Path) -> bool:
     One that this user may not open may be held: it counts as held.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe is not waited for
     except (FileNotFoundError, NotADirectoryError):
         return False
     except PermissionError:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stimctl.cli.completion import profile_names, session_ids
 from stimctl.cli.done import echo_done
 from stimctl.cli.table import echo_file, echo_json, json_option, pairs
 from stimctl.errors import Misuse
@@ -27,7 +28,7 @@ def prescription() -> None:
 
 
 @prescription.command()
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @_OUTPUT
 def new(name: str, variant: str | None, output: Path | None) -> None:
@@ -104,7 +105,7 @@ def show(file: Path, as_json: bool) -> None:
 
 
 @prescription.command("from-log")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=session_ids)
 @_OUTPUT
 def from_log(session_id: str, output: Path | None) -> None:
     """Take the prescription of a session out of the log: ID is a session's, its beginning or end, or latest.

@@ -18,6 +18,7 @@ import click
 from stimctl.cli.ask.confirm import confirmed
 from stimctl.errors import StimctlError
 from stimctl.lock_file import private_folder
+from stimctl.look import refuse_pipe
 from stimctl.units import counted
 from stimctl.user_folder import named_folder, user_folder
 
@@ -56,6 +57,7 @@ class Draft:
     def load(self) -> DraftAnswers | None:
         """What was left, if anything is. One that cannot be read is told of, and counts as none."""
         try:
+            refuse_pipe(self.path)
             document = json.loads(self.path.read_text("utf-8"))
             answers = {str(name): str(answer) for name, answer in document["answers"].items()}
             return DraftAnswers(answers, datetime.fromisoformat(document["saved_utc"])) if answers else None
