@@ -232,6 +232,10 @@ class Closing:
             action = "nothing was armed, so no dose is lost: mend the log, then start a new session"
         elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
+        elif (identity := self._context.device.identity) is not None and identity.simulator:
+            action = (
+                "the dose is in the simulator while that runs, and one at sim:// ends with this program: mend the log"
+            )
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:
             self._end(now_us)
