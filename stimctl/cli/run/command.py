@@ -36,7 +36,7 @@ REHEARSAL_URL = "sim://?pace=real"
     flag_value="",
     shell_complete=session_ids,
     callback=lambda ctx, option, who: who and label(ctx, option, who),
-    help="The last prescription of a pseudonym or of a session's id, or `latest` of all: asked is only what is new.",
+    help="The last prescription of a pseudonym, of a session by its id, or `latest` of all: asked is only what is new.",
 )
 @click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")
 @click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")
