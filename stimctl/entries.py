@@ -280,6 +280,9 @@ class DoseRecovered(LogEntry, kind="recovered"):
     record: Annotated[dict[str, Any], "the device's record: session, end reason, times in each band"]
     counters: Annotated[list[dict[str, Any]], "counted pulses and charge, by channel"]
     measured: Annotated[list[dict[str, Any]], "what the device measured, by channel"]
+    checked: Annotated[
+        list[dict[str, Any]] | None, "its newest impedance check, by channel; the session may have logged it too"
+    ] = None
     known_here: Annotated[bool | None, "whether the session was run from this ledger"] = None
     arm_logged: Annotated[bool | None, "whether its last arming had been logged too"] = None
 

@@ -72,6 +72,7 @@ def log_recovered(ledger: Ledger, identity: Identity, records: SessionCounts) ->
         record=records.record._asdict(),
         counters=[each._asdict() for each in records.counters],
         measured=[each._asdict() for each in records.measured],
+        checked=[each._asdict() for each in records.checked] or None,
         known_here=found is not None,
         arm_logged=found.arm_logged if found is not None else None,
     )

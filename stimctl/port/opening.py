@@ -10,12 +10,15 @@ import sys
 import warnings
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import serial
 
 from stimctl.errors import LineFault, LineLost, Misuse, StimctlError
+from stimctl.look import is_file
+from stimctl.new_file import check_new
 from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
 from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal, why_unlocked
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
@@ -74,6 +77,10 @@ def check_url(url: str) -> None:
     """
     register_handlers(url)
     _refuse_unclear(url)
+    if _scheme(url) == "spy":  # pyserial empties its file by reading the URL
+        for file in map(Path, parse_qs(urlsplit(url).query).get("file", ())):
+            check_new(file if is_file(file) else None, "a record of a line")
+        return
     try:
         _control_lines(url)
         for entry in entry_points(group=_HANDLERS):

@@ -6,30 +6,31 @@ Only then is the device told that it may forget.
 from dataclasses import replace
 
 from stimctl import entries, limits
-from stimctl.session.context import Context, Ending, SessionOver
+from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task, Trigger
-from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
+from stimctl.session.view import EXAMINE, NOT_CONFIRMED, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Status
 from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
-NEVER_US = 1 << 62
 
 
 class Closing:
     """The end of one session."""
 
-    _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
-
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
         self._records: base.SessionCounts | None = None
+        # Whether an arm's answer had not come as the stop did, which the device may have taken.
+        self._arming = False
         self._since_us: int | None = None  # of the wait for zero, then for counts, then for the acknowledgement
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
+        # Whether its zero was seen in a measurement before counts were asked for; None until they are.
+        self._zero_seen: bool | None = None
         self._waits_for_log = False
         self.report: SessionReport | None = None
 
@@ -39,6 +40,15 @@ class Closing:
         return (
             self._since_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
         )
+
+    @property
+    def _armed(self) -> bool:
+        return self._context.times.armed_us is not None or self._arming
+
+    @property
+    def zero_in_doubt(self) -> bool:
+        """Whether output may be on for all that is known."""
+        return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
@@ -51,7 +61,6 @@ class Closing:
         if context.state in (State.STOPPING, State.ENDED):
             return
         context.ending = Ending(end, text or end.value)
-        context.dose_tracker.unanswered |= context.targets.unanswered or context.is_pending(Task.STARTING)
         context.targets.stopped()
         self._arming = context.is_pending(Task.ARMING)
         context.pending = context.want = context.times.alive_due_us = None
@@ -62,7 +71,7 @@ class Closing:
             self.close(now_us)
 
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        """Zero was measured: ask what was counted, if anything was armed."""
+        """Zero is told: ask what was counted, if anything was armed; a native device once a status bears it out."""
         context = self._context
         context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self.zero = event
@@ -71,10 +80,14 @@ class Closing:
         if self.report is not None:
             # It came after the last entry: the counts are fetched at the next connection.
             self._close_or_end(now_us)
-        elif context.device.session_number:
-            context.stimulator.read_records(context.targets.channels, now_us)
-        else:
+        elif not context.device.session_number:
             self.close(now_us)
+        elif context.by_lease or self._zero_seen is not None:
+            self._ask_counts(now_us, zero_seen=event.measured and self._zero_seen is None)
+
+    def _ask_counts(self, now_us: int, *, zero_seen: bool) -> None:
+        self._zero_seen, self._since_us = zero_seen, now_us
+        self._context.stimulator.read_records(self._context.targets.channels, now_us)
 
     def on_status(self, status: Status, now_us: int) -> None:
         """After its zero was confirmed a device gives no output: one that does is stopped anew."""
@@ -82,11 +95,15 @@ class Closing:
         identity = context.device.identity
         if self.zero is None or identity is None or status.boot_id != identity.boot_id:
             return
-        if status.device_time_us > context.device.answered_us and status.state in GIVES_OUTPUT:
+        if status.device_time_us <= context.device.answered_us:
+            return
+        if status.state in GIVES_OUTPUT:
             text = "the device gives output again after its zero was confirmed"
             if self.report is not None:  # else the device is asked what it counted once it is stopped
                 self.doubt_counts(text)
             self.stop_anew(text, now_us)
+        elif status.zero and self._awaits_status:
+            self._ask_counts(now_us, zero_seen=True)
 
     def doubt_counts(self, text: str) -> None:
         """What was counted is not all that flowed, or not what was ordered: also where the report is drawn up."""
@@ -104,7 +121,7 @@ class Closing:
             context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.zero is None or self.line_gone:
             return
-        self.zero = None
+        self.zero, self._zero_seen = None, False  # no word of its zero is waited for again
         self._since_us = now_us
         context.pending = None
         context.stimulator.stop(now_us)
@@ -125,8 +142,16 @@ class Closing:
 
         What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
         """
-        if now_us >= self.deadline_us():
+        if now_us < self.deadline_us():
+            return
+        if self._awaits_status:
+            self._ask_counts(now_us, zero_seen=False)
+        else:
             self._close_or_end(now_us)
+
+    @property
+    def _awaits_status(self) -> bool:
+        return self.zero is not None and self._zero_seen is None and self.report is None
 
     def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
@@ -163,9 +188,11 @@ class Closing:
         if self._waits_for_log:
             return NEVER_US
         assert self._since_us is not None, "without a line nothing but the log is waited for"
+        give_up_us = GIVE_UP_RECORDS_US
         if self.zero is None:
-            return self._since_us + (GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US)
-        return self._since_us + GIVE_UP_RECORDS_US
+            give_up_us = GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US
+        # However often its output comes back.
+        return min(self._since_us + give_up_us, self._context.times.entered_us + limits.STOP_TRY_US)
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
@@ -173,16 +200,17 @@ class Closing:
         if self.report is not None:
             return
         assert context.ending is not None
-        device, armed = context.device, context.times.armed_us is not None or self._arming
+        device = context.device
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
-        for result in () if self._records is None else self._records.broken_off:
+        for result in () if self._records is None else self._records.checked:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
-        if (armed or context.stimulator.may_stay_driven) and self.zero is None and not told:
-            context.alarm(Priority.HIGH, "zero output was not confirmed", PULL_THE_LEADS, now_us)
+        if self.zero_in_doubt and not told:
+            context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
+        context.dose_tracker.unanswered |= stimulator.unanswered
         self.report = SessionReport(
             session_id=self._session_id,
             end=context.ending.end,
@@ -191,10 +219,12 @@ class Closing:
             zero_confirmed_us=None if zero is None else zero.after_us,
             zero_measured=None if zero is None else zero.measured,
             alarms=tuple(context.alarms),
-            armed=armed,
+            armed=self._armed,
             frames=stimulator.frames,
             damaged_frames=stimulator.damaged_frames,
-            **context.dose_tracker.doses(device.identity, self._records, last_us, ordered),
+            **context.dose_tracker.doses(
+                device.identity, self._records, last_us, ordered, zero_seen=bool(self._zero_seen)
+            ),
         )
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"

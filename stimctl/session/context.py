@@ -19,6 +19,8 @@ from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
 from stimctl.wire.codec import Channel, Impedance, Status
 
+NEVER_US = 1 << 62
+
 
 @dataclass(slots=True)
 class DeviceFacts:
@@ -37,12 +39,14 @@ class DeviceFacts:
 
 @dataclass(slots=True)
 class SessionTimes:
-    """Host times in us: when the state was entered, the front end last checked in, the newest status came, the session
-    was first armed (its 45 minutes count from there), and when the next keepalive is due."""
+    """Host times in us: when the state was entered, the front end last checked in, the newest status came, each channel
+    was last judged with its output off, the session was first armed (its 45 minutes count from there), and when the
+    next keepalive is due."""
 
     entered_us: int = 0
     checked_in_us: int = 0
     status_us: int = 0
+    quiet_us: dict[int, int] = field(default_factory=dict)
     armed_us: int | None = None
     alive_us: int = 0
     alive_due_us: int | None = None

@@ -18,6 +18,7 @@ _AS_REPORTED = (
     "end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement", "kept", "held_us",
     "zero_confirmed_us", "zero_measured",
 )  # fmt: skip
+UNSEEN = "the zero before the counts was told in answers to the stop alone: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
@@ -79,11 +80,14 @@ class DoseTracker:
         records: SessionCounts | None,
         last_us: int,
         ordered: Mapping[int, OrderedDose] | None,
+        *,
+        zero_seen: bool,
     ) -> dict[str, Any]:
         """What the report says of the dose, by the fields of `SessionReport`.
 
         `records` is None when the device could not be asked; `last_us` is the stimulation time it told last; `ordered`
-        what the adapter ordered, where the device does not play by the program's own pulse rules.
+        what the adapter ordered, where the device does not play by the program's own pulse rules; `zero_seen` whether
+        the output was measured to be at zero before the counts were asked for: else they may not be all that flowed.
         """
         rx = self._prescription
         # Without the device's own record the last telemetry says how far it certainly came.
@@ -101,7 +105,9 @@ class DoseTracker:
             band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
-        if exact and kept is not None and kept.evidence != "counted":
+        if exact and kept is None and not zero_seen:
+            self.contradiction, exact = UNSEEN, None
+        elif exact and kept is not None and not (zero_seen and kept.evidence == "counted"):
             exact = None
         if exact is False and self.unanswered:
             self.contradiction = self.contradiction or UNANSWERED

@@ -6,6 +6,7 @@ it returns, and comes back at its deadline. Any surprise ends at zero. The work 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
-from stimctl.session.view import Priority, SessionReport, SessionView
+from stimctl.session.view import NOT_CONFIRMED, PULL_THE_LEADS, Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
@@ -230,9 +231,20 @@ class Engine:
             will_reach_ua={} if context.by_lease else context.dose_tracker.will_reach_ua,
         )
 
-    def abandon(self) -> None:
-        """The loop is broken and nothing can be done any more: whoever looks is to see that it is over."""
-        self._context.state = ENDED
+    def on_the_way_out(self, now_us: int) -> None:
+        """The loop is broken, and the session is to be ended: no sleep was what went by, and nobody is shown readings
+        any more, since that may be what broke."""
+        self._turned_us = self._deadline_us = now_us
+        self._telemetry.on_reading = None
+
+    def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
+        """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
+        context = self._context
+        if self.report is None and self._close.zero_in_doubt and not at_zero:
+            with suppress(Exception):  # the log may be what broke
+                context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
+        context.state = ENDED
+        return context.events
 
     def _advance(self, now_us: int) -> None:
         context = self._context
@@ -245,12 +257,16 @@ class Engine:
             self._close.watch_time(now_us)
         elif now_us - self.stimulator.heard_us >= limits.SILENCE_US and context.state is not ENDED:
             self._fell_silent(now_us)
+        elif context.state in QUIET and now_us >= self._stimulate.rest_deadline_us():
+            self._stimulate.fell_silent(now_us)
 
     def _next_deadline_us(self) -> int:
         context = self._context
         deadline_us = self.stimulator.heard_us + limits.SILENCE_US
         if context.state is STOPPING:
             deadline_us = self._close.deadline_us()
+        elif context.state in QUIET:
+            deadline_us = min(deadline_us, self._stimulate.rest_deadline_us())
         theirs_us = None if self._close.line_gone else self.stimulator.next_deadline_us()
         if theirs_us is not None and theirs_us < deadline_us:
             deadline_us = theirs_us
@@ -277,6 +293,7 @@ class Engine:
         self.stimulator.stood_still(late_us)
         times.checked_in_us += late_us
         times.status_us += late_us
+        times.quiet_us = {channel: at_us + late_us for channel, at_us in times.quiet_us.items()}
         times.entered_us += late_us
         if (pending := self._context.pending) is not None:
             self._context.pending = pending._replace(since_us=pending.since_us + late_us)

@@ -40,5 +40,12 @@ class MonotonicPort:
         """The same for any other thread, which judges no clock: the loop may have read a later time meanwhile."""
         return max(self._clock() + self._lost_us, self._last_us)
 
+    def skip_to(self, until_us: int) -> int:
+        """Go on from there: a clock that went back in a wait does not tell how much of it has passed. By how much."""
+        skipped_us = max(0, until_us - self._last_us)
+        self._lost_us += skipped_us
+        self._last_us += skipped_us
+        return skipped_us
+
     def _wait(self, deadline_us: int | None) -> bytes:
         return self._port.wait(deadline_us if deadline_us is None else deadline_us - self._lost_us)

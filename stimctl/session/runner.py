@@ -32,7 +32,7 @@ POLL_US = 10_000
 # So late behind a wait without bytes, the line is read again before the time is judged: later than a port that waits in
 # slices comes back anyway, which would wait for another slice [choice].
 LOOK_AGAIN_US = round(2e6 * SLICE_S)
-CLOSE_US = 5_000_000
+CLOSE_US = 10_000_000  # for zero once more, and the counts, and the log [choice]
 
 
 class Runner:
@@ -136,6 +136,9 @@ class Runner:
                 self._not_heard(unheard)
             if port.went_back:
                 port.went_back = False
+                # At most all of the wait has passed: no dose is told too low, and none too high for the least.
+                self._engine.stimulator.stood_still(port.skip_to(wait_until_us))
+                came_us = None
                 self._facts.append(c.HostTrouble(End.CLOCK, "the host's clock went back"))
         return port.now_us() if came_us is None else came_us
 
@@ -221,18 +224,25 @@ class Runner:
 
         Whatever else is broken by now, the next of these steps is still tried.
         """
-        now_us = self._port.now_us
+        now_us, at_zero = self._port.now_us, False
+        self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
         with suppress(Exception):
-            self._stop_apart(self._engine.stimulator.apart())
+            try:
+                at_zero = self._stop_apart(self._engine.stimulator.apart())
+            except LineLost as gone:
+                self._not_heard(gone)
+        self._engine.on_the_way_out(now_us())
         with suppress(Exception):
-            self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
             by_us = now_us() + CLOSE_US
             while not self._over and now_us() < by_us:
                 self._step(now_us())
-        self._engine.abandon()
+        self._told.extend(self._engine.abandon(now_us(), at_zero=at_zero))
 
-    def _stop_apart(self, stimulator: Stimulator) -> None:
-        """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s."""
+    def _stop_apart(self, stimulator: Stimulator) -> bool:
+        """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s pass.
+
+        Returns whether zero was confirmed.
+        """
         port = self._port
         began_us = now_us = port.now_us()
         stimulator.stop(now_us)
@@ -242,9 +252,10 @@ class Runner:
             now_us = port.now_us()
             for event in [*stimulator.receive(data, now_us), *stimulator.advance(now_us)]:
                 if isinstance(event, ZeroConfirmed):
-                    return
+                    return True
                 if isinstance(event, ZeroOverdue):
                     self._told.append(Alarm(Priority.HIGH, event.text, PULL_THE_LEADS, now_us))
+        return False
 
 
 _HERE = c.CheckIn()

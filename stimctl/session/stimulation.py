@@ -7,9 +7,9 @@ the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 from stimctl import entries, limits
 from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
-from stimctl.session.context import Context
+from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ON_HOLD, STIMULATING, End, State, Task, Trigger, after
+from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, End, State, Task, Trigger, after
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -20,6 +20,7 @@ from stimctl.wire.codes import DeviceState, EndReason
 SAMPLE_US = 10_000_000
 HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
+LEFT_NOTHING = "lowered below 0.5 mA"
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
@@ -44,7 +45,7 @@ class Stimulation:
         """Want what the command makes of the channel's target. Raises `Misuse` or `Unsafe`."""
         context, channel = self._context, command.channel
         if context.state not in STIMULATING:
-            self._lower_at_rest(command)
+            self._lower_at_rest(command, now_us)
             return
         wanted_ua = self._wanted_ua(command, now_us)
         if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
@@ -52,7 +53,7 @@ class Stimulation:
         leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
         context.targets.want(channel, wanted_ua)
         if leaves_nothing:
-            self.hold(now_us, "lowered below 0.5 mA")
+            self.hold(now_us, LEFT_NOTHING)
         else:
             context.stimulator.retarget(now_us)
 
@@ -62,7 +63,7 @@ class Stimulation:
             return targets.to(channel, command.target_ua, now_us)
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
-    def _lower_at_rest(self, command: Raise | Lower | AskTarget) -> None:
+    def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
         """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
         context, channel = self._context, command.channel
         if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
@@ -70,7 +71,10 @@ class Stimulation:
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
         lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
+        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
         targets.want(channel, lower_ua)
+        if leaves_nothing:
+            self.hold(now_us, LEFT_NOTHING)
 
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
@@ -188,7 +192,6 @@ class Stimulation:
     def on_late(self, event: base.LateReply, now_us: int) -> None:
         """Something was applied just before the stop: it is part of what was commanded."""
         context, answer = self._context, event.answer
-        context.dose_tracker.unanswered = False
         if isinstance(answer, m.TargetSet):
             self.on_target_set(answer, now_us)
         elif any(answer[:4]):  # an impedance check starts with none
@@ -225,14 +228,14 @@ class Stimulation:
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
             if context.state is not State.STOPPING:
-                self._fell_silent(now_us)
+                self.fell_silent(now_us)
         elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
         elif self._hold_overdue(now_us):
             self.found(
                 Implausible(End.IMPLAUSIBLE, "the device was told to hold and does not say that it does"), now_us
             )
-        elif not self._fell_silent(now_us):
+        elif not self.fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
             if now_us >= self._sample_due_us:
@@ -268,12 +271,24 @@ class Stimulation:
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)
 
-    def _fell_silent(self, now_us: int) -> bool:
+    def rest_deadline_us(self) -> int:
+        """Until when a device whose outputs are off has to tell of itself, and of each channel it was armed for."""
+        context, times = self._context, self._context.times
+        if context.by_lease:  # it tells of nothing then
+            return NEVER_US
+        told_us = [times.status_us]
+        if times.armed_us is not None:
+            told_us += [times.quiet_us.get(channel, times.entered_us) for channel in context.targets.channels]
+        return max(times.entered_us, min(told_us)) + limits.SILENCE_US
+
+    def fell_silent(self, now_us: int) -> bool:
         """The device no longer says how it is, so that nothing watches its timer. If it answers, that is the end."""
         context = self._context
         untold = now_us - context.times.status_us >= limits.SILENCE_US
         if context.state in STIMULATING and self.plausibility is not None:
             untold |= self.plausibility.silent(now_us)
+        elif context.state in QUIET:
+            untold |= now_us >= self.rest_deadline_us()
         if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:
             # Where it does not answer either, the engine says so.
             return False

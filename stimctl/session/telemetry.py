@@ -4,7 +4,9 @@ What was told before the newest answer, or at the same microsecond, changes no s
 What it measured is judged all the same, by the time at which it was measured.
 """
 
+from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 from stimctl import entries, limits
 from stimctl.session.context import Context
@@ -22,10 +24,20 @@ _DEVICE_ENDS = {reason: End[reason.name] for reason in EndReason if reason.name 
 _DEVICE_ENDS[EndReason.STOP] = End.OPERATOR
 _ORDERLY = frozenset({EndReason.STOP, EndReason.TIMER, EndReason.HELD_BY_HOST})
 QUIET_US = limits.STOP_CONFIRM_US + 100_000  # and one telemetry period
+NOISE_US = 60_000_000  # over so long damaged frames are counted [choice]
 NOISY_PERMILLE = 10  # damaged frames among those heard, from which on the operator is told [choice]
 _NOISY_AT_LEAST = 5  # a single hit at the beginning is no noisy line [choice]
-_LOUD_IN_A_ROW = 2  # readings of a channel that is off: the first may be of the moment at which it went off
+_LOUD_READINGS = 2  # of a channel that is off, in one state: the first may be of the moment at which it went off
 _ENDED_ON_DEVICE = DeviceState.ENDED
+
+
+class _LineMinute(NamedTuple):
+    """Since when damaged frames are counted, what had been heard and damaged by then, and how many were told of."""
+
+    since_us: int
+    heard: int
+    damaged: int
+    told: int
 
 
 class Telemetry:
@@ -46,10 +58,12 @@ class Telemetry:
         self._stimulate = stimulate
         self._after_stop = after_stop
         self._auto = auto
-        self._on_reading = on_reading
+        self.on_reading = on_reading
         self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
-        self._loud_in_a_row: dict[int, int] = {}
-        self._noisy_told = 0
+        # How many readings of each channel told of a current in this state.
+        self._loud_readings: Counter[int] = Counter()
+        self._loud_in = State.IDLE
+        self._line: _LineMinute | None = None
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
     def on_status(self, status: m.Status, now_us: int) -> None:
@@ -112,12 +126,12 @@ class Telemetry:
     def on_channel(self, reading: m.Channel, now_us: int) -> None:
         """One channel: as asked for, or carrying what was not."""
         context, plausibility, channel = self._context, self._stimulate.plausibility, reading[0]
-        if self._on_reading is not None:
-            self._on_reading(reading, now_us)
+        if self.on_reading is not None:
+            self.on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
         is_old = not stimulating and reading[11] <= context.device.answered_us
         if not is_old:
-            context.device.channels[channel] = reading
+            before, context.device.channels[channel] = context.device.channels.get(channel), reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
                 context.ledger_entries.sample(reading)
@@ -125,19 +139,23 @@ class Telemetry:
             if finding is not None:
                 self._stimulate.found(finding, now_us)
         elif context.state is not STOPPING and context.device.identity is not None:
+            if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
+                context.times.quiet_us[channel] = now_us
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
+        if self._loud_in is not self._context.state:
+            self._loud_in, self._loud_readings = self._context.state, Counter()
         if self._context.state in OUTPUT:
             checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
-        loud = flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING)
-        self._loud_in_a_row[channel] = self._loud_in_a_row.get(channel, 0) + 1 if loud else 0
-        if self._loud_in_a_row[channel] >= _LOUD_IN_A_ROW:
+        if flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING):
+            self._loud_readings[channel] += 1
+        if self._loud_readings[channel] >= _LOUD_READINGS:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
             self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
@@ -150,16 +168,23 @@ class Telemetry:
             self._context.put(told, now_us)
 
     def watch_line(self, now_us: int) -> None:
-        """Tell of a line that damages frames, from one in a hundred on, and again each time as many more were."""
+        """Tell of a line that damages frames, from one in a hundred of a minute on, and again once twice as many were.
+
+        Each minute is judged by itself, or would noise that begins late vanish in a session's whole; the time before
+        the first keepalive, or at a gate without one, with the minute after it.
+        """
         stimulator = self._context.stimulator
-        damaged = stimulator.damaged_frames
-        if damaged < _NOISY_AT_LEAST or damaged < 2 * self._noisy_told:
-            return
-        heard = stimulator.frames + damaged
-        if damaged * 1_000 >= heard * NOISY_PERMILLE:
-            self._noisy_told = damaged
+        all_damaged, all_heard = stimulator.damaged_frames, stimulator.frames + stimulator.damaged_frames
+        line = self._line or _LineMinute(now_us, 0, 0, 0)
+        damaged, heard = all_damaged - line.damaged, all_heard - line.heard
+        noisy = damaged >= _NOISY_AT_LEAST and damaged * 1_000 >= heard * NOISY_PERMILLE
+        if noisy and damaged >= 2 * line.told:
+            line = line._replace(told=damaged)
             text = f"{damaged} of {heard} frames from the device came damaged"
             self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
+        if now_us - line.since_us >= NOISE_US:
+            line = _LineMinute(now_us, all_heard, all_damaged, line.told if noisy else 0)
+        self._line = line
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:

@@ -13,6 +13,7 @@ from stimctl.wire.codec import Channel, Impedance, Status
 EXAMINE = "do not use this device until it has been examined"
 LOOK_AFTER = "look after the subject first, then read the log"
 PULL_THE_LEADS = "PULL THE LEADS"
+NOT_CONFIRMED = "zero output was not confirmed"
 UNRESTED = "switch the board off and take its leads off: it may still hold a program"
 EARLIER_DOSE = "dose of an earlier session logged"  # how the event of a recovered dose begins
 

@@ -147,14 +147,15 @@ class SessionCounts(NamedTuple):
     """The device's counts and measurements in its newest session, per channel.
 
     `kept` is there where the device holds no counts and the host kept them; `measured` is then empty unless the
-    device reported what flowed. `broken_off` is what an impedance check gave that did not come to its end.
+    device reported what flowed. `checked` is what an impedance check gave whose results were not told here: it
+    was broken off, or an earlier connection's, which may have heard them.
     """
 
     record: SessionRecord
     counters: tuple[Counters, ...]
     measured: tuple[Measured, ...]
     kept: FigureOrigins | None = None
-    broken_off: tuple[Impedance, ...] = ()
+    checked: tuple[Impedance, ...] = ()
 
 
 class OrderedDose(NamedTuple):
@@ -264,6 +265,7 @@ class Stimulator(SansIO, Protocol):
     `heard_us` is when the last valid frame came; who listens sets it when the listening begins. `targets` is the
     session's record of its channels' targets: the adapter sends what is wanted there and notes there that it did.
     `frames` counts what came whole, `damaged_frames` what was no frame. `hears_writes`: its times count from `wrote`.
+    `unanswered`: a stop overtook a start or a target which has no answer, so that nobody knows whether it was taken.
     `may_stay_driven`: where the line goes in the middle of a command, nothing but its leads may end its output.
 
     What each order ends in: `connect` in `DeviceIdentified`, `load` (the digest is read back) in `ProgramLoaded`,
@@ -281,6 +283,8 @@ class Stimulator(SansIO, Protocol):
     def may_stay_driven(self) -> bool: ...
     @property
     def damaged_frames(self) -> int: ...
+    @property
+    def unanswered(self) -> bool: ...
     def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
         """Of `data`, whole commands of which `sent` bytes went: what went of the one that this ends in the middle of,
         and what has to follow before anything else. Both are empty where the device tells its commands apart itself."""

@@ -30,11 +30,12 @@ from stimctl.stimulators.targets import Targets
 from stimctl.waveform import CHECK_US, Program
 from stimctl.wire import codec as m
 from stimctl.wire.codec import Channel, Event, Status, Stopped, message_in, sequence_in
-from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
+from stimctl.wire.codes import CHANNELS, GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState, Purpose
 from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 TIME_TO_LIVE_MS = 5_000
 _TOLD = frozenset(m.SHAPE_OF[each].kind for each in (Status, Channel, Event))
+_TAKEN = (m.TargetSet, m.Started)  # answers to what the dose rests on
 _kind = itemgetter(0)  # of a payload
 # An empty frame goes ahead: what half a frame, or noise, left on the line ends there and cannot eat the Stop.
 STOP_FRAME = DELIMITER + m.encode(0, m.Stop())
@@ -103,9 +104,10 @@ class NativeAdapter:
         # Channels whose impedance check is under way, and the device's time from which on a status can say that it is.
         self._checking: tuple[int, ...] = ()
         self._check_began_us = 0
-        self._unread: tuple[int, ...] = ()  # channels of a check that was ordered and whose results have not come
+        # Channels of a check whose results have not come: at first of any, whoever ordered it.
+        self._unread: tuple[int, ...] = tuple(range(1, CHANNELS + 1))
         self._stop: StopSequence | None = None
-        # By number: what was in flight as a stop came.
+        # By number: what was in flight as a stop came, and has no answer.
         self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
         self.heard_us = 0
@@ -122,6 +124,10 @@ class NativeAdapter:
     @property
     def damaged_frames(self) -> int:
         return self._splitter.damaged
+
+    @property
+    def unanswered(self) -> bool:
+        return any(command.answer in _TAKEN for command in self._before_stop.values())
 
     def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:  # noqa: ARG002
         return b"", b""  # a frame has a mark at its end
@@ -188,15 +194,16 @@ class NativeAdapter:
         self._exchange.urge(hold, now_us)
 
     def read_records(self, channels: Iterable[int], now_us: int) -> None:
-        unread = len(self._unread)
+        wanted = tuple(channels)
+        unread = [channel for channel in self._unread if channel in wanted]
 
         def done(answers: list[Any]) -> list[Any]:
-            broken_off = tuple(each for each in answers[:unread] if each.pulses)
-            *told, record = answers[unread:]
-            return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]), broken_off=broken_off)]
+            checked = tuple(each for each in answers[: len(unread)] if each.pulses)
+            *told, record = answers[len(unread) :]
+            return [SessionCounts(record, tuple(told[::2]), tuple(told[1::2]), checked=checked)]
 
-        commands: list[tuple[Any, type[Any], int]] = [_impedance_of(channel) for channel in self._unread]
-        for channel in channels:
+        commands: list[tuple[Any, type[Any], int]] = [_impedance_of(channel) for channel in unread]
+        for channel in wanted:
             commands += (m.ReadCounters(channel), m.Counters, 1), (m.ReadMeasured(channel), m.Measured, 1)
         self._ask([*commands, (m.ReadSession(), m.SessionRecord, 0)], done, now_us)
 
@@ -210,7 +217,7 @@ class NativeAdapter:
         return None
 
     def stop(self, now_us: int) -> None:
-        self._before_stop = self._exchange.abandon()
+        self._before_stop |= self._exchange.abandon()
         self._checking = ()
         self._stop = StopSequence(lambda _now_us: self._exchange.put_first(STOP_FRAME), now_us)
 
@@ -311,7 +318,7 @@ class NativeAdapter:
 
     def _late_answer(self, command: PendingCommand, message: Any, now_us: int) -> list[Any]:
         """The answer to what a stop overtook, as far as it can be believed."""
-        if type(message) is command.answer in (m.TargetSet, m.Started):
+        if type(message) is command.answer in _TAKEN:
             events = command.then(message, now_us)
             self._checking = ()
             if not any(isinstance(event, StimulatorFailed) for event in events):

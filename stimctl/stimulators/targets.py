@@ -59,11 +59,6 @@ class Targets:
     def __contains__(self, channel: int) -> bool:
         return channel in self._each
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether something was sent, or is to be sent, and has not been answered."""
-        return self.unsent or any(target.sent_ua for target in self._each.values())
-
     def by_channel(self, name: str) -> dict[int, int]:
         """One of a target's figures (`wanted_ua`, `applied_ua`, `resume_ua`, ...) of every channel."""
         return {channel: getattr(target, name) for channel, target in self._each.items()}

@@ -126,6 +126,7 @@ EXCUSES: tuple[Excuse, ...] = (
         place="alarm", zero="alarm", stop="alarm", ceiling="alarm", still_seen="alarm",
     ),
     # --- the firmware ---
+    *_rows("device.silent_telemetry", "no status bears the zero out that the device tells", exact="unknown"),
     *_rows(
         "device.clock_freeze", "the firmware stands still with its outputs as they are: nothing in it can act",
         place="still_seen", stop="alarm", zero="alarm", watchdog="alarm", timer="alarm", host_timer="alarm",

@@ -130,6 +130,7 @@ def _recovered(body: Mapping[str, Any], summary: SessionSummary) -> str:
     ]
     reason = (body.get("record") or {}).get("end_reason")
     said = [] if reason is None else [f"the device had ended it: {EndReason(reason).name.lower().replace('_', ' ')}"]
+    said += [f"its last check of {_impedance(each)}" for each in body.get("checked") or ()]
     return "; ".join([*(counted or ["nothing was delivered"]), *said])
 
 

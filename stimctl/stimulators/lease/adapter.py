@@ -38,6 +38,7 @@ class LeaseAdapter:
     # A text line, or an answer of one byte, carries no check: what was damaged shows as an echo that differs.
     frames = 0
     damaged_frames = 0
+    unanswered = False  # what was ordered is told by what was sent
     hears_writes = True
 
     def __init__(self, dialect: LeaseDevice, session: int = 1) -> None:
@@ -231,7 +232,7 @@ class LeaseAdapter:
             if wrong is not None:
                 return failed(wrong)
             identity = self._at.identity
-            direct = self._readings.direct.over(identity, lease, done) if self._check is None else None
+            direct = self._readings.direct(identity, lease, done) if self._check is None else None
             found = report_checks.trip(identity, lease, done) or direct
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):

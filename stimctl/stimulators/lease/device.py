@@ -8,11 +8,13 @@ from collections import deque
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from stimctl import limits
 from stimctl.stimulators.base import Identity, SansIO
 from stimctl.stimulators.lease.gate import Gate
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
+ANSWER_US = limits.SILENCE_US  # an answer later than this is a line that is lost
 _REMEMBERED = 64  # answers, of some twenty leases or more: a line that was slow once is not slow for ever [choice]
 
 
@@ -130,7 +132,7 @@ identity_by_lease = partial(
     firmware_sha256="",
     boot_id=1,
     calibrated_on=None,
-    max_amplitude_ua=2_000,
+    max_amplitude_ua=limits.CEILING.high,
     net_charge_floor_pc=0,
     watchdog_ms=0,
     by_lease=True,

@@ -103,11 +103,16 @@ def _trip(identity: Identity, lease: Lease, level: LeaseLevel, first_ua: int, se
 
 
 class Readings:
-    """What the leases of one session were measured to carry, one after the other."""
+    """What the leases of one session were measured to carry, one after the other.
+
+    A reading is good to a microampere or two, so that for the mean current many are taken together; what no error of
+    theirs explains is not waited for.
+    """
 
     def __init__(self) -> None:
-        self.direct = DirectCurrent()
         self._unread: dict[int, int] = {}
+        # By channel: pC, us, and the squares of how long each reading stands for, us2.
+        self._sums: dict[int, tuple[int, int, int]] = {}
 
     def missing(self, lease: Lease, done: LeaseDone) -> TimedOut | None:
         """A channel of which a device that measures has told no current for too long: nothing of it is checked then."""
@@ -119,20 +124,9 @@ class Readings:
                 return TimedOut(f"{told}; check the cable")
         return None
 
-
-class DirectCurrent:
-    """The mean current of each channel, gaps between pulses and all, where the device measures those.
-
-    A reading is good to a microampere or two, so that many are taken together; what no error of theirs explains is not
-    waited for.
-    """
-
-    def __init__(self) -> None:
-        # By channel: pC, us, and the squares of how long each reading stands for, us2.
-        self._sums: dict[int, tuple[int, int, int]] = {}
-
-    def over(self, identity: Identity, lease: Lease, done: LeaseDone) -> ReadingTrip | None:
-        """What a lease's report adds, and whether it is now too much: 1 pC a us is 1 uA."""
+    def direct(self, identity: Identity, lease: Lease, done: LeaseDone) -> ReadingTrip | None:
+        """What a lease's report adds to the mean current of each channel, gaps between pulses and all where the device
+        measures those, and whether it is now too much: 1 pC a us is 1 uA."""
         for channel in {at for at, _mean_ua, _us in done.rests}:
             phases_ua = done.phases_ua(channel)
             if phases_ua is None or not done.pulses:

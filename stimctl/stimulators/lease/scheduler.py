@@ -19,7 +19,6 @@ from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
-ANSWER_US = 500_000  # an answer later than this is a line that is lost
 LATE_END_US = 250_000  # an end that is told so much too late bears no count out; a host may stand still less [choice]
 LATE = "no answer from the device in time"
 
@@ -103,7 +102,7 @@ class LeaseScheduler:
         """Put a lease into the device. Without a plan it is begun as soon as it stands there."""
         self._ahead, self._stands = lease, False
         if self._given is None:
-            self._answer.expect(self._dialect.asks_to_prepare * ANSWER_US, now_us)
+            self._answer.expect(self._dialect.asks_to_prepare * d.ANSWER_US, now_us)
         return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
@@ -214,7 +213,7 @@ class LeaseScheduler:
         if lease.silent:
             return self._begun(self._given, now_us)
         self._ahead = None
-        self._answer.expect(ANSWER_US, now_us)
+        self._answer.expect(d.ANSWER_US, now_us)
         return gated(lambda: self._dialect.begin(now_us))
 
     def _on_prepared(self, _event: d.LeasePrepared, now_us: int) -> list[Any]:
@@ -231,7 +230,7 @@ class LeaseScheduler:
         # Its end is due by when its order left, whatever the device says of its beginning.
         written_us = ordered_lease.asked_us if ordered_lease.written_us is None else ordered_lease.written_us
         self._answer.expect(
-            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + ANSWER_US,
+            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + d.ANSWER_US,
             written_us + ordered_lease.slept_us,
             written=True,
         )
@@ -272,6 +271,7 @@ class LeaseScheduler:
         self._given = None
         early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
         least, most = _pulse_bounds(ordered_lease, event, now_us, exact=early is None)
+        least = least if self._dialect.tells_ends else 0  # nobody would tell that it was broken off
         if self.plan is None:
             self._holder.tested(lease, most, event)
         else:
@@ -290,7 +290,7 @@ class LeaseScheduler:
         self._last = lease
         if self._is_preparing:
             # What is put into the device for the time after this one is late only now.
-            self._answer.expect(ANSWER_US, now_us, written=True)
+            self._answer.expect(d.ANSWER_US, now_us, written=True)
         if self.plan is None:
             return
         self.plan.took(lease, pulses if pulses < lease.pulses else None)
@@ -307,7 +307,7 @@ class LeaseScheduler:
             # Zero that is late is an alarm, and the stop goes on.
             self._answer.forget()
         elif self.cut.stop is None:
-            self._answer.expect(ANSWER_US, now_us)
+            self._answer.expect(d.ANSWER_US, now_us)
         self._dialect.stop(now_us, measure=self.cut.why.value.measured)
 
     def _on_zero(self, event: d.ZeroReported, now_us: int) -> list[Any]:

@@ -21,7 +21,6 @@ from stimctl.waveform import Program, Segment
 from stimctl.wire.codes import Capability
 
 FIRMWARES = (21, 22)
-ANSWER_US = 500_000
 GUARD_US = 1_000  # after a lease's time, before the next program: the trigger's way to the device [choice]
 _IN_CYCLES = ("period_us", "width_us", "interphase_gap_us", "second_width_us")
 _ZERO_ALL = b"".join(struct.pack("<BBBH", gate.START, 79, channel, gate.ZERO_CODE) for channel in gate.CHANNELS)
@@ -130,7 +129,7 @@ class PulsePalAdapter(d.LeaseDevice):
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
-        self._late_until_us = now_us + ANSWER_US
+        self._late_until_us = now_us + d.ANSWER_US
         if again:
             return  # what waits, in flight or behind what is owed, is the answer to the first
         self._asks.clear()
@@ -231,7 +230,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._flying_sent = not self._flying.frame
             if self._flying.frame:
                 self.command_gate.send(self._flying.frame, now_us)
-                self._answer.expect(ANSWER_US, now_us)
+                self._answer.expect(d.ANSWER_US, now_us)
 
     def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
@@ -252,7 +251,7 @@ class PulsePalAdapter(d.LeaseDevice):
         self.stop(now_us, measure=False)
         assert self._flying is not None
         self._flying = self._flying._replace(then=self._unlink)
-        self._answer.expect(ANSWER_US, now_us)
+        self._answer.expect(d.ANSWER_US, now_us)
         return []
 
     def _unlink(self, answer: bytes, now_us: int) -> list[Any]:

@@ -23,7 +23,6 @@ from stimctl.waveform import Program
 from stimctl.wire.codes import Capability
 
 CHANNELS = (1, 2)
-ANSWER_US = 500_000
 READ_WAIT_US = 40_000  # a reading that is later is not waited for: the stop is then acknowledged only
 SUMS_WAIT_US = 50_000  # dialect B may tell its means after the count; whether it does, its first lease shows
 _SLOTS = OUR_SLOTS[1:]  # one plays, one stands ready, one is free
@@ -38,6 +37,15 @@ class DialogState(Enum):
     OPEN = "leases may be prepared and begun"
     STOPPING = "a stop was sent"
     READING = "grounded, and the currents are asked for"
+
+
+@dataclass(slots=True)
+class _SentSlot:
+    """A slot that waits for its echo. `rejected`: it was, once; what the device had of it may have been cut."""
+
+    index: int
+    slot: HeldSlot
+    rejected: bool = False
 
 
 @dataclass(slots=True)
@@ -75,7 +83,7 @@ class StimJimAdapter(d.LeaseDevice):
         self._reader = text.StimJimParser()
         self._state = DialogState.UNKNOWN
         # The slot that waits for its echo, the one that may be started, the one that was.
-        self._asked: tuple[int, HeldSlot] | None = None
+        self._asked: _SentSlot | None = None
         self._ready: int | None = None
         self._train: StartedSlot | None = None
         self._stopping = _Stopping(may_play=True)
@@ -96,7 +104,7 @@ class StimJimAdapter(d.LeaseDevice):
         self._clear(now_us)
 
     def _clear(self, now_us: int) -> None:
-        self._answer.expect(ANSWER_US, now_us)
+        self._answer.expect(d.ANSWER_US, now_us)
         self.command_gate.send(STOP, now_us)
 
     def check_program(self, program: Program) -> None:
@@ -109,7 +117,7 @@ class StimJimAdapter(d.LeaseDevice):
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
         self.command_gate.send(slot.line(index), now_us)
-        self._asked = (index, slot)
+        self._asked = _SentSlot(index, slot)
         self._ready = None
 
     def begin(self, now_us: int) -> None:
@@ -125,7 +133,7 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _next_step(self, now_us: int) -> None:
         self.command_gate.send(self._steps[0].line, now_us)
-        self._answer.expect(ANSWER_US, now_us)
+        self._answer.expect(d.ANSWER_US, now_us)
 
     def stop(self, now_us: int, *, measure: bool) -> None:
         if self._state not in (DialogState.STOPPING, DialogState.READING):
@@ -188,10 +196,10 @@ class StimJimAdapter(d.LeaseDevice):
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
         if self._groundings:
-            self._groundings_until_us = now_us + ANSWER_US
+            self._groundings_until_us = now_us + d.ANSWER_US
         if self._stop_left:
             self._stop_left = False
-            self._late_until_us = now_us + ANSWER_US
+            self._late_until_us = now_us + d.ANSWER_US
 
     def stood_still(self, late_us: int) -> None:
         super().stood_still(late_us)
@@ -239,7 +247,8 @@ class StimJimAdapter(d.LeaseDevice):
     def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
         if self._asked is None:
             return self._unasked(message, now_us)
-        (index, slot), self._asked = self._asked, None
+        index, slot = self._asked.index, self._asked.slot
+        self._asked = None
         if message[:2] != (index, slot):
             return failed(EchoMismatch(f"{text.SlotEcho(index, slot, '')} was sent, and the device holds {message}"))
         self.command_gate.echoed(index)
@@ -279,8 +288,13 @@ class StimJimAdapter(d.LeaseDevice):
         train.means[message.channel, message.stage] = message.mean_ua
         return self._done(train, now_us) if self._is_whole(train, message) else []
 
-    @staticmethod
-    def _rejected(message: text.CommandRejected, _now_us: int) -> list[Any]:
+    def _rejected(self, message: text.CommandRejected, now_us: int) -> list[Any]:
+        """A definition that was cut on its way is rejected too: it drives nothing, and is sent once more."""
+        asked = self._asked
+        if asked is not None and not asked.rejected:
+            asked.rejected = True
+            self.command_gate.send(asked.slot.line(asked.index), now_us)
+            return []
         return failed(CommandRefused("a line", message.text))
 
     def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:

@@ -9,8 +9,10 @@ import pytest
 from stimctl.ledger import Ledger
 from stimctl.ledger.recovery import DIED, DoseOwner, close_unfinished, log_recovered, owner
 from stimctl.stimulators.base import Identity, SessionCounts
-from stimctl.wire.codec import Counters, Measured, SessionRecord
+from stimctl.wire.codec import Counters, Impedance, Measured, SessionRecord
 from stimctl.wire.codes import Capability
+
+CHECKED = Impedance(1, 600, 10, 100, 99, 200_000, 90_000_000)
 
 
 def identity(serial: str = "A1") -> Identity:
@@ -30,7 +32,7 @@ def records(nonce: int, session: int = 7, boot_id: int = 2) -> SessionCounts:
     )  # fmt: skip
     counted = Counters(1, 7, 62, 3_000, 74_400_000, 1_200_000_000, 90_000_000)
     measured = Measured(1, 7, 74_000_000, 1_190_000_000, 12, 1_999, 0, 4_000, 90_000_000)
-    return SessionCounts(record, (counted,), (measured,))
+    return SessionCounts(record, (counted,), (measured,), checked=(CHECKED,))
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def test_what_the_device_went_on_to_count_is_added_to_the_session_that_it_belong
     assert found.body["known_here"] is True
     assert found.body["arm_logged"] is True
     assert found.body["simulator"] is True
+    assert found.body["checked"] == [CHECKED._asdict()]
     summary = ledger.summary("s-1")
     assert summary.band_us == [31_000_000, 30_000_000]
     assert [text.partition(":")[0] for text in summary.unknown] == ["commanded", "end"]

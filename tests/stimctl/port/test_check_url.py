@@ -1,5 +1,7 @@
 """What is wrong with a URL is known before anything is opened."""
 
+from pathlib import Path
+
 import pytest
 
 from stimctl.errors import LineLost, Misuse
@@ -49,3 +51,14 @@ def test_a_bad_one_is_a_sentence(url: str, sentence: str) -> None:
 def test_a_search_that_finds_no_port_is_a_line_that_is_not_there() -> None:
     with pytest.raises(LineLost, match="no ports found"):
         check_url("hwgrep://no port is called so")
+
+
+def test_a_file_that_is_there_is_kept_from_a_spy_and_none_is_made_by_looking(tmp_path: Path) -> None:
+    kept, new = tmp_path / "kept", tmp_path / "new"
+    kept.write_text("of another day")
+    with pytest.raises(Misuse, match="kept exists already; a record of a line is never replaced"):
+        check_url(f"spy:///dev/ttyUSB0?file={kept}")
+    check_url(f"spy:///dev/ttyUSB0?file={new}")
+    check_url("spy:///dev/ttyUSB0?file=/dev/null")
+    assert kept.read_text() == "of another day"
+    assert not new.exists()

@@ -89,12 +89,13 @@ def keep_heard(run: Run, now_us: int) -> None:
 
 
 def engine(log: ListLog | None = None, rx: Prescription | None = None) -> tuple[Engine, Due]:
-    """A session at its gate."""
+    """A session at its gate, whose device told of itself at 10 s."""
     due = Due()
     made = Engine(due, rx or at_1_ma(), log or ListLog(Tape()), session_id="alone")
     made.begin(0)
     made._context.device.identity = IDENTITY
     made._context.state = State.TESTED
+    made._context.times.status_us = 10 * S
     return made, due
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from stimctl import limits
-from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, NEVER_US, Closing
-from stimctl.session.context import AwaitDurable, Context, Ending, SessionOver
+from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, Closing
+from stimctl.session.context import NEVER_US, AwaitDurable, Context, Ending, SessionOver
+from stimctl.session.dose_tracker import UNSEEN
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
@@ -35,10 +36,15 @@ class Line(NativeAdapter):
         self.command: list[tuple[Any, ...]] = []
         self.kept: SessionCounts | None = None
         self.frames = 11
+        self.overtaken = False
 
     @property
     def damaged_frames(self) -> int:
         return 3
+
+    @property
+    def unanswered(self) -> bool:
+        return self.overtaken
 
     def stop(self, now_us: int) -> None:
         self.command.append(("stop", now_us))
@@ -75,7 +81,9 @@ class Bench:
         return self
 
     def zero(self, zero: ZeroConfirmed = ZERO) -> "Bench":
+        """It is told, and the next status bears it out."""
         self.closing.on_zero(zero, STOP_US + zero.after_us)
+        self.closing.on_status(at_zero(zero.device_time_us + 1), STOP_US + zero.after_us)
         return self
 
     def want(self) -> Any:
@@ -96,6 +104,18 @@ def records(session: int = SESSION, counted: int = SESSION, measured: int = SESS
 def status(state: DeviceState, device_time_us: int, boot_id: int = BOOT) -> m.Status:
     zeros = m.Status(*([0] * len(m.Status._fields)))
     return zeros._replace(state=state, device_time_us=device_time_us, boot_id=boot_id)
+
+
+def at_zero(device_time_us: int) -> m.Status:
+    return status(DeviceState.ENDED, device_time_us)._replace(zero=1)
+
+
+def test_where_nothing_was_armed_zero_is_in_no_doubt_unless_the_board_may_stay_driven() -> None:
+    bench = Bench()
+    bench.context.times.armed_us = None
+    assert bench.closing.zero_in_doubt is False
+    bench.line.may_stay_driven = True
+    assert bench.closing.zero_in_doubt is True
 
 
 # --- the line goes while the device is put at rest -------------------------------------------------------
@@ -153,14 +173,13 @@ def test_a_stop_stops_the_device_first_and_what_was_under_way() -> None:
     assert bench.context.ending == Ending(End.SIGNAL, End.SIGNAL.value)
     assert (bench.context.pending, bench.context.want, bench.context.times.alive_due_us) == (None, None, None)
     assert not bench.context.targets.running
-    assert not bench.context.dose_tracker.unanswered
     assert bench.log.of("state") == [{"was": "running", "now": "stopping", "end": str(End.SIGNAL)}]
     assert bench.closing.report is None
 
 
 def test_what_a_check_gave_that_was_broken_off_is_logged_before_the_end() -> None:
     bench = Bench(State.CHECKING).stop().zero()
-    bench.closing.on_records(records()._replace(broken_off=(m.Impedance(1, 600, 4, 100, 99, 80_000, 7),)), STOP_US + 9)
+    bench.closing.on_records(records()._replace(checked=(m.Impedance(1, 600, 4, 100, 99, 80_000, 7),)), STOP_US + 9)
     (told,) = bench.log.of("impedance")
     assert (told["channel"], told["pulses"], told["charge_pc"]) == (1, 4, 80_000)
     assert [entry.kind for entry in bench.log.entries][-2:] == ["impedance", "closed"]
@@ -193,21 +212,16 @@ def test_whatever_is_not_over_may_be_cut(state: State) -> None:
     assert not closing.may_cut
 
 
-@pytest.mark.parametrize(("task", "lost"), [(Task.STARTING, True), (Task.HOLD, False)])
-def test_a_start_without_its_answer_leaves_the_dose_open(task: Task, lost: bool) -> None:
-    bench = Bench(State.ARMED if task is Task.STARTING else State.RUNNING)
-    bench.context.begin(task, 0)
-    assert bench.stop().context.dose_tracker.unanswered is lost
-
-
-def test_a_target_without_its_answer_leaves_the_dose_open_and_so_it_stays() -> None:
-    bench = Bench()
-    bench.context.targets.started({1: 1_000}, 0)
-    bench.context.targets.want(1, 900)
-    assert bench.stop().context.dose_tracker.unanswered
-    before = Bench()
-    before.context.dose_tracker.unanswered = True
-    assert before.stop().context.dose_tracker.unanswered
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("overtaken", [True, False])
+def test_an_order_without_its_answer_leaves_the_dose_open(*, before: bool, overtaken: bool) -> None:
+    """Another dose than was commanded is then no device's fault."""
+    bench = Bench().stop().zero()
+    bench.context.dose_tracker.unanswered, bench.line.overtaken = before, overtaken
+    counted = m.Counters(1, SESSION, 1, 0, 200_000, 0, 0)
+    bench.closing.on_records(records()._replace(counters=(counted,)), STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.agreement["exact"] is (None if before or overtaken else False)
 
 
 def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> None:
@@ -464,6 +478,69 @@ def test_a_zero_that_came_is_no_alarm() -> None:
     assert bench.alarms() == []
 
 
+def test_counts_are_asked_for_once_a_newer_status_bears_the_zero_out() -> None:
+    bench = Bench().stop()
+    bench.closing.on_zero(ZERO, STOP_US + 3_000)
+    for told in (at_zero(50 * S), status(DeviceState.ENDED, 51 * S), at_zero(52 * S)._replace(boot_id=BOOT + 1)):
+        bench.closing.on_status(told, STOP_US + S)
+    assert bench.line.command == [("stop", STOP_US)]
+    for at_us in (52 * S, 53 * S):
+        bench.closing.on_status(at_zero(at_us), STOP_US + S)
+    assert bench.line.command[1:] == [("read", (1,), STOP_US + S)]
+
+
+def test_counts_of_a_device_whose_zero_nothing_bears_out_are_not_exact() -> None:
+    bench = Bench().stop()
+    bench.closing.on_zero(ZERO, STOP_US + 3_000)
+    due_us = STOP_US + 3_000 + GIVE_UP_RECORDS_US
+    bench.closing.watch_time(due_us - 1)
+    assert bench.line.command == [("stop", STOP_US)]
+    bench.closing.watch_time(due_us)
+    assert bench.line.command[1:] == [("read", (1,), due_us)]
+    bench.closing.on_records(records(), due_us + 1)
+    assert bench.closing.report is not None
+    agreement = bench.closing.report.agreement
+    assert bench.closing.report.delivered == bench.closing.report.commanded
+    assert (agreement["exact"], agreement["contradiction"]) == (None, UNSEEN)
+
+
+def test_after_output_that_came_back_no_status_is_waited_for_and_the_counts_are_not_exact() -> None:
+    bench = Bench().stop()
+    bench.closing.on_zero(ZERO, STOP_US + 3_000)
+    bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
+    bench.closing.on_zero(ZERO._replace(device_time_us=52 * S), STOP_US + 2 * S)
+    assert bench.line.command[-1] == ("read", (1,), STOP_US + 2 * S)
+    bench.closing.on_records(records(), STOP_US + 3 * S)
+    assert bench.closing.report is not None
+    assert bench.closing.report.agreement["exact"] is None
+
+
+def test_a_board_whose_zero_was_only_acknowledged_has_no_exact_dose() -> None:
+    for measured in (True, False):
+        bench = Bench()
+        bench.context.device.identity = replace(IDENTITY, by_lease=True)
+        bench.stop().closing.on_zero(ZERO._replace(measured=measured), STOP_US + 3_000)
+        bench.closing.on_records(records(), STOP_US + 4_000)
+        assert bench.closing.report is not None
+        assert bench.closing.report.agreement["exact"] is (True if measured else None)
+
+
+def test_output_that_comes_back_again_and_again_is_stopped_for_60_s() -> None:
+    bench = Bench().stop()
+    for after_s in range(60):
+        assert bench.closing.deadline_us() <= STOP_US + limits.STOP_TRY_US
+        now_us = STOP_US + after_s * S
+        bench.closing.on_zero(ZERO._replace(device_time_us=now_us), now_us)
+        bench.closing.on_status(status(DeviceState.RUNNING, now_us + 1), now_us)
+    bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
+    assert bench.want() == AwaitDurable()
+    bench.closing.durable(STOP_US + limits.STOP_TRY_US)
+    bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
+    assert bench.want() == SessionOver()
+    assert bench.closing.report is not None
+    assert bench.closing.report.zero_confirmed_us is None
+
+
 def test_records_are_waited_for_2_s_from_the_zero() -> None:
     bench = Bench().stop().zero()
     due_us = STOP_US + 3_000 + GIVE_UP_RECORDS_US
@@ -632,11 +709,11 @@ def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("drawn_up", "counted", "exact"), [(False, True, True), (True, True, False), (True, False, None)]
+    ("drawn_up", "counted", "exact"), [(False, True, None), (True, True, False), (True, False, None)]
 )
 def test_counts_from_before_output_that_came_back_are_not_exact(drawn_up: bool, counted: bool, exact: bool) -> None:
     bench = Bench().stop().zero()
-    told = "the device gives output again after its zero was confirmed" if drawn_up else None
+    told = "the device gives output again after its zero was confirmed" if drawn_up else UNSEEN
     if drawn_up:
         bench.closing.on_records(records(counted=SESSION if counted else SESSION + 1), STOP_US + 4_000)
     bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)

@@ -17,12 +17,15 @@ from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower, Proceed
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
-from stimctl.session.view import OperatorMessage
+from stimctl.session.view import PULL_THE_LEADS, Alarm, OperatorMessage, Priority
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import (
     PULSE_US,
+    Cut,
+    Deed,
+    Gone,
     Line,
     ListLog,
     Rewritten,
@@ -308,6 +311,70 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
 
 
+class Watched(Line):
+    """A port that is gone, or carries nothing any more, from 8 s on; it counts how often it is touched then."""
+
+    def __init__(self, port: Port, how: str) -> None:
+        from_us = 8 * S - 1
+        ways: dict[str, Callable[[], Port]] = {
+            "works": lambda: port,
+            "gone": lambda: Gone(port, from_us),
+            "dead": lambda: Cut(port, from_us),
+        }
+        super().__init__(ways[how]())
+        self.waited = self.wrote = 0
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        self.waited += self.now_us() >= 8 * S
+        return super().wait(deadline_us)
+
+    def write(self, data: bytes) -> None:
+        self.wrote += self.now_us() >= 8 * S
+        super().write(data)
+
+
+@pytest.mark.parametrize(
+    ("what", "how"),
+    [
+        *((what, how) for what in ("loop", "log") for how in ("works", "gone", "dead")),
+        ("display", "works"),
+        ("display", "gone"),
+    ],
+)
+def test_what_nobody_foresaw_ends_at_zero_or_with_the_alarm_that_it_is_not_known(what: str, how: str) -> None:
+    def broken_display(_reading: m.Channel, now_us: int) -> None:
+        if now_us >= 8 * S - 2:
+            raise Bug("the display")
+
+    def broken_log(engine: Engine, _now_us: int) -> None:
+        def put(_kind: str, _at_us: int, _body: Mapping[str, Any]) -> None:
+            raise Bug("the log")
+
+        engine._context.ledger_entries.put = put  # type: ignore[assignment]
+
+    rig = Rig(at_1_ma(), line=lambda port: Watched(port, how))
+    if what == "display":
+        rig.engine._telemetry.on_reading = broken_display
+    deeds: dict[str, list[tuple[int, Deed]]] = {
+        "loop": [(8 * S, broken)],
+        "display": [],
+        "log": [(8 * S - 2, broken_log), (8 * S - 1, AskHold())],
+    }
+    with pytest.raises(Bug):
+        rig.run(*deeds[what])
+    told = [alarm for alarm in rig.events if isinstance(alarm, Alarm)]
+    assert all("stood still" not in alarm.text for alarm in told)
+    assert any((alarm.priority, alarm.action) == (Priority.HIGH, PULL_THE_LEADS) for alarm in told) is (how != "works")
+    if how == "gone":
+        watched = rig.line
+        assert isinstance(watched, Watched)
+        assert max(watched.wrote, watched.waited) <= 1, "nobody touches a port that is gone"
+    if what != "log":
+        assert rig.engine.report is not None
+        assert rig.engine.report.end is End.INTERRUPTED
+        assert len(rig.log.of("closed")) == 1
+
+
 def test_a_host_that_slept_stops_what_it_started() -> None:
     class Sleepy(Line):
         slept = False
@@ -490,3 +557,34 @@ def test_a_slow_disk_delays_no_stop() -> None:
     assert report.end is End.OPERATOR
     assert rig.stopped_us() == stop_us
     assert report.zero_confirmed_us is not None
+
+
+# --- a stop that is none ------------------------------------------------------------------------------
+
+
+class StopsInWords(Line):
+    """From a time on the device's end answers a stop with zero, and goes on: no stop comes through."""
+
+    def __init__(self, port: Port, at_us: int) -> None:
+        super().__init__(port)
+        self._at_us = at_us
+        self._answers = b""
+
+    def write(self, data: bytes) -> None:
+        if data != STOP_FRAME or self.now_us() < self._at_us:
+            super().write(data)
+            return
+        self._answers = m.encode(0, m.Stopped(int(DeviceState.ENDED), 1, 0, self.now_us()))
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        answers, self._answers = self._answers, b""
+        return answers or super().wait(deadline_us)
+
+
+def test_counts_of_a_device_that_only_says_that_it_stopped_are_not_exact() -> None:
+    """Its next status says that it goes on: that is an alarm, and what it counted until then is not all that flowed."""
+    rig = Rig(at_1_ma(), line=lambda port: StopsInWords(port, 8 * S))
+    report = rig.run((8 * S + 5_000, AskStop()))
+    assert high(rig) == ["the device gives output again after its zero was confirmed"]
+    assert not exact(report)
+    assert rig.last_pulse_us() > rig.stopped_us() + 100_000

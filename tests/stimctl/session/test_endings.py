@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from firmware_sim.analog.load import ScriptedLoad, load_named
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.native.device import Device
 from firmware_sim.native.flash import Flash
 from stimctl import limits
 from stimctl.errors import Unsafe
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskStop, CheckIn, Command, Raise
+from stimctl.session.commands import AskHold, AskStop, AskTarget, CheckIn, Command, Raise
+from stimctl.session.dose_tracker import UNANSWERED
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import Alarm
@@ -182,7 +184,8 @@ def test_a_device_that_answers_but_tells_nothing_is_a_lost_line() -> None:
     report = rig.run()
     ended_at_zero(rig, report, End.LINE_LOST)
     assert rig.stopped_us() <= 8 * S + limits.SILENCE_US + 2 * limits.KEEPALIVE_US
-    assert exact(report)
+    assert report.delivered == report.commanded
+    assert report.agreement["exact"] is None, "nothing but the answer to the stop told of its zero"
 
 
 @pytest.mark.parametrize("kind", [m.Status, m.Channel])
@@ -264,6 +267,36 @@ def test_the_dose_of_a_session_that_was_cut_off_is_fetched_at_the_next_connectio
     counted = {each.channel: each.pulses_0 + each.pulses_1 for each in records.counters}
     assert counted == {1: first.recorder.pulses(1), 2: 0, 3: 0, 4: 0}
     assert records.record.session != second.log.of("armed")[-1]["session"]
+
+
+def test_a_lowering_without_an_answer_that_a_hold_and_a_stop_overtook_is_no_count_that_differs() -> None:
+    def mute(message: Any) -> Any:
+        return None if type(message) in (m.TargetSet, m.Holding) else message
+
+    rig = Rig(at_1_ma(), line=spoiled(mute))
+    report = rig.run((8 * S, AskTarget(1, 500)), (8_010_000, AskHold()), (8_080_000, AskStop()))
+    ended_at_zero(rig, report, End.OPERATOR)
+    assert (report.agreement["exact"], report.agreement["contradiction"]) == (None, UNANSWERED)
+    assert report.alarms == ()
+
+
+def test_the_check_in_which_a_host_died_is_fetched_with_its_session() -> None:
+    """The device ended the check by itself; the host had heard of none of it."""
+    rx = prescription(amplitudes_ma={1: 1.0, 2: 1.0})
+    whole = Rig(rx)
+    whole.run((5 * S, AskStop()))
+    began_us = next(entry.at_us for entry in whole.log.entries if entry.body.get("now") == State.CHECKING)
+    first = Rig(rx, line=lambda port: Cut(port, began_us + 135_000))
+    first._port.close = lambda: None  # the device keeps its power
+    cut: Any = first.line
+    first.run()
+    assert first.log.of("impedance") == []
+    second = Rig(rx, line=lambda _port: cut.inner)
+    flowed = {channel: first.recorder.pulses(channel, FlowKind.CHECK) for channel in (1, 2)}
+    assert second.run().end is End.TIMER
+    ((_serial, records),) = second.recovered
+    assert {each.channel: each.pulses for each in records.checked} == flowed == {1: 10, 2: 10}
+    assert len(second.log.of("impedance")) == 2, "its own check is told once"
 
 
 def test_a_hold_asked_for_twice_is_one_hold() -> None:

@@ -1,5 +1,7 @@
 """Keepalives, deadlines, silence and a lost line: what the engine does as time goes by, driven by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from stimctl import limits
@@ -275,6 +277,51 @@ def test_the_session_is_no_longer_driven_once_it_stops() -> None:
     assert (end_of(made), due.kept_us) == (End.OPERATOR, [])
 
 
+# --- a device at rest ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept_alive", [False, True])
+@pytest.mark.parametrize(
+    ("state", "by_lease", "armed", "status_us", "channel_us", "entered_us", "told_us"),
+    [
+        (State.TESTED, False, False, 10 * S + 2, None, 10 * S, 10 * S + 2),
+        (State.TESTED, False, False, 10 * S, None, 10 * S + 3, 10 * S + 3),
+        (State.CHECKED, False, True, 10 * S + 5, 10 * S + 4, 10 * S, 10 * S + 4),
+        (State.CHECKED, False, True, 10 * S + 4, 10 * S + 5, 10 * S, 10 * S + 4),
+        (State.CHECKED, False, True, 10 * S + 4, None, 10 * S + 1, 10 * S + 1),
+        (State.CHECKED, True, True, 10 * S, None, 10 * S, None),
+        (State.RUNNING, False, True, 10 * S + 4, None, 10 * S, None),
+    ],
+)
+def test_a_device_at_rest_has_to_tell_of_itself_and_of_each_channel(
+    state: State,
+    by_lease: bool,
+    armed: bool,
+    status_us: int,
+    channel_us: int | None,
+    entered_us: int,
+    told_us: int | None,
+    kept_alive: bool,
+) -> None:
+    made, due = engine()
+    context, times = made._context, made._context.times
+    context.device.identity = replace(IDENTITY, by_lease=by_lease)
+    context.state, times.armed_us = state, 10 * S if armed else None
+    times.status_us, times.entered_us = status_us, entered_us
+    times.quiet_us = {} if channel_us is None else {1: channel_us}
+    times.alive_due_us = 20 * S if kept_alive else None
+    due.heard_us = made._deadline_us = 10 * S + 400_000
+    # When the device has to be heard from, if it has told of all that.
+    by_us = (10 * S + 400_000 if told_us is None else told_us) + limits.SILENCE_US
+    assert made.step(10 * S + 400_000).deadline_us == by_us
+    due.heard_us = by_us - 1
+    made.step(by_us - 1)
+    assert end_of(made) is None
+    made._deadline_us = by_us
+    made.step(by_us)
+    assert end_of(made) is (None if told_us is None else End.LINE_LOST)
+
+
 # --- a program that stood still ------------------------------------------------------------------------------
 
 
@@ -364,9 +411,11 @@ def test_whoever_stood_still_says_by_when_output_ends(identity: Identity, within
 def test_without_a_keepalive_to_send_it_may_stand_still() -> None:
     """At its gate nobody is hurt by a pause, and it is no silence of the device's."""
     made, due = engine()
+    made._context.times.armed_us, made._context.times.quiet_us = 10 * S, {1: 10 * S}
     made._deadline_us = due.heard_us = 10 * S
     turn = made.step(70 * S)
     assert turn.events == []
+    assert made._context.times.quiet_us == {1: 70 * S}
     assert made.state is State.TESTED
     assert due.heard_us == 70 * S
 
@@ -402,6 +451,31 @@ def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
     times.alive_due_us = due.heard_us = made._deadline_us = 10 * S
     made.step(10 * S, command=[CheckIn()])
     assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
+
+
+def test_damaged_frames_are_counted_by_the_minute_and_from_the_first_on() -> None:
+    """The host's clock began two hours ago."""
+    made, due = engine()
+    telemetry, at_us = made._telemetry, 7_200 * S
+    told: list[str] = []
+
+    def watch(after_s: int, frames: int, damaged: int) -> list[str]:
+        due.frames, due._splitter.damaged = frames, damaged
+        telemetry.watch_line(at_us + after_s * S)
+        told[:], before = [alarm.text for alarm in made._context.alarms], len(told)
+        return [text.partition(" frames")[0] for text in told[before:]]
+
+    assert watch(0, 5, 5) == ["5 of 10"], "also what came before the first keepalive"
+    assert watch(1, 300, 9) == []
+    assert watch(2, 300, 10) == ["10 of 310"], "twice as many"
+    assert watch(60, 1_400, 13) == [], "the minute is over: from here on it is counted anew"
+    assert watch(61, 1_420, 18) == ["5 of 25"], "the minute as a whole had less than one in a hundred"
+    assert watch(120, 1_480, 20) == [], "this one has more"
+    assert watch(121, 1_500, 27) == [], "so it is not told again before twice as many are"
+    assert watch(180, 2_700, 27) == []
+    assert watch(181, 2_720, 31) == []
+    assert watch(182, 2_740, 32) == ["5 of 45"]
+    assert watch(900, 3_000, 69) == ["42 of 342"], "a long time without a keepalive is judged before it is over"
 
 
 def test_with_each_keepalive_the_line_is_looked_at() -> None:

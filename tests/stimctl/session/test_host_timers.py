@@ -106,11 +106,30 @@ def test_a_device_that_answers_but_tells_nothing(status_us: int, heard_us: int, 
     assert len(run.log.of("sample")) == (not ends), "what has ended is not sampled"
 
 
-@pytest.mark.parametrize(("status_us", "ends"), [(limits.SILENCE_US - 1, []), (limits.SILENCE_US, [End.LINE_LOST])])
-def test_in_a_hold_only_a_status_is_waited_for(status_us: int, ends: list[End]) -> None:
-    """Whether its channels are told of, which the run before waited for, is of no matter then."""
+@pytest.mark.parametrize("state", [State.REARMED, State.RECHECKING])
+def test_while_it_is_armed_or_checks_only_its_status_is_waited_for(state: State) -> None:
     run, now_us = Run().start().hold(12 * S, 2 * S), 20 * S
-    run.context.times.status_us, run.context.stimulator.heard_us = now_us - status_us, now_us
+    times = run.context.times
+    run.context.state, times.armed_us, times.quiet_us = state, 10 * S, {1: 12 * S}
+    times.status_us = run.context.stimulator.heard_us = now_us
+    assert run.at(now_us) == []
+
+
+@pytest.mark.parametrize(("told_us", "ends"), [(limits.SILENCE_US - 1, []), (limits.SILENCE_US, [End.LINE_LOST])])
+@pytest.mark.parametrize("what", ["status", "channel", "status by lease"])
+def test_in_a_hold_status_and_channels_are_waited_for(what: str, told_us: int, ends: list[End]) -> None:
+    """How long ago the one was told; the other is told now."""
+    run, now_us = Run().start().hold(12 * S, 2 * S), 20 * S
+    times = run.context.times
+    times.armed_us = 10 * S
+    times.status_us, times.quiet_us = now_us, {1: now_us}
+    if what == "channel":
+        times.quiet_us[1] = now_us - told_us
+    else:
+        times.status_us = now_us - told_us
+    if what == "status by lease":
+        run.context.device.identity, times.quiet_us = BY_LEASE, {}
+    run.context.stimulator.heard_us = now_us
     assert run.at(now_us) == ends
 
 

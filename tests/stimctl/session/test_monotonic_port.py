@@ -2,14 +2,17 @@
 
 import pytest
 
+from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskStop
 from stimctl.session.engine import ATTENDED
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.states import End, State
+from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.wire import codec as m
 from tests.stimctl.session.world import PULSE_US, Cut, Line, Rig, S, at_1_ma, exact
+from tests.stimctl.stimulators.bench import Bench
 
 DAYS_US = 1_000_000 * S
 
@@ -78,6 +81,32 @@ def test_what_the_clock_lost_is_added_from_then_on() -> None:
     assert (line.now_us(), port.now_us(), port.went_back) == (3_000, 5_000, True)
     port.wait(9_000)
     assert (line.now_us(), port.now_us()) == (7_000, 9_000)
+
+
+def test_it_goes_on_from_where_a_wait_was_to_end_and_says_by_how_much() -> None:
+    port = MonotonicPort(Rig(at_1_ma()).line)
+    port.wait(5_000)
+    assert port.now_us() == 5_000
+    assert [port.skip_to(until_us) for until_us in (8_000, 8_000, 3_000)] == [3_000, 0, 0]
+    assert port.now_us() == 8_000
+
+
+BOARDS = {
+    "stimjim a": (DeviceSpec("stimjim", dialect="a"), DeviceChoice("stimjim", dialect="a")),
+    "stimjim c": (DeviceSpec("stimjim", dialect="c"), DeviceChoice("stimjim", dialect="c")),
+    "pulsepal": (DeviceSpec("pulsepal", firmware="22"), DeviceChoice("pulsepal", isolator="1")),
+}
+
+
+@pytest.mark.parametrize("at_us", range(6 * S, 6_100_000, 23_000))
+@pytest.mark.parametrize("board", BOARDS)
+def test_the_dose_by_lease_is_within_its_bounds_whatever_a_wait_lost(board: str, at_us: int) -> None:
+    """The device plays on while the clock goes back, and nobody knows how much of the wait had passed."""
+    bench = Bench(*BOARDS[board], at_1_ma(), line=lambda port: Back(port, at_us))
+    assert bench.run().end is End.CLOCK
+    flowed = bench.pulses() - sum(each["pulses"] for each in bench.log.of("impedance"))
+    leases = bench.log.of("lease")
+    assert sum(each["least"] for each in leases) <= flowed <= sum(each["pulses"] for each in leases)
 
 
 def test_a_thread_that_looks_on_judges_no_clock() -> None:

@@ -135,6 +135,10 @@ def test_a_click_on_the_joystick_is_not_noticed_and_the_dose_is_at_most(
     assert report.kept["evidence"] == "at most"
     assert report.agreement["exact"] is None
     assert sum(report.delivered["1"]["pulses"]) > bench.pulses()
+    basis = report.kept["channels"]["1"]
+    assert sum(basis["counted"]) + sum(basis["least"]) <= bench.pulses(), "no pulse is sure"
+    for lease in bench.log.of("lease"):
+        assert (lease["least"], lease["evidence"]) == (0, "estimated")
     (opened,) = bench.log.of("opened")
     assert any("joystick" in lack for lack in opened["device"]["lacks"])
 

@@ -132,3 +132,25 @@ def test_currents_that_are_told_no_more_end_the_session(dialect: str, what: byte
     assert report.end_text == "the device told no current of channel 1 in 3 leases in a row; check the cable"
     assert report.zero_confirmed_us is not None
     assert bench.last_us() <= 18 * S, "three leases of 3 s"
+
+
+class _Cut(Line):
+    """From a time on so many definitions of slots come to the device cut."""
+
+    def __init__(self, port: Port, left: int, cut: slice) -> None:
+        super().__init__(port)
+        self._left, self._cut = left, cut
+
+    def write(self, data: bytes) -> None:
+        is_cut = self._left > 0 and self.now_us() >= 3 * S and data.startswith(b"S")
+        self._left -= is_cut
+        self.inner.write(data[: self._cut.start] + data[self._cut.stop :] if is_cut else data)
+
+
+@pytest.mark.parametrize(("dialect", "cut"), [("b", slice(0, 5)), ("b", slice(0, 2)), ("c", slice(8, 12))])
+@pytest.mark.parametrize(("times", "end"), [(1, End.TIMER), (2, End.REFUSED)])
+def test_a_definition_that_comes_cut_is_sent_once_more(dialect: str, cut: slice, times: int, end: End) -> None:
+    """What the device answers to half a line is no refusal of the line; the same answer to it twice is."""
+    which, choice = DeviceSpec("stimjim", dialect=dialect), DeviceChoice("stimjim", dialect=dialect)
+    bench = Bench(which, choice, prescription(seconds=15), line=lambda port: _Cut(port, times, cut))
+    assert bench.run().end is end

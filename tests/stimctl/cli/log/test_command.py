@@ -469,10 +469,12 @@ def test_a_session_cut_short_shows_its_seconds_by_band_and_what_nobody_knows(fol
     record = {"segment_0_us": 31_000_000, "segment_1_us": 30_000_000}
     with Ledger(ledger_path(folder)) as ledger:
         ledger.mark_interrupted(SECOND, "the program ended", {})
-        ledger.append(SECOND, "recovered", 0, {"record": record, "counters": [counted]})
+        checked = {"channel": 1, "ohm": 610, "pulses": 10, "amplitude_ua": 100, "measured_ua": 99}
+        ledger.append(SECOND, "recovered", 0, {"record": record, "counters": [counted], "checked": [checked]})
         ledger.append("elsewhere", "recovered", 0, {"record": record, "counters": [counted], "simulator": True})
     shown = good(folder, "show", SECOND)
     assert "2 Hz for 0:31, 100 Hz for 0:30" in shown
+    assert "its last check of channel 1: 610 ohm (10 pulses of 0.10 mA" in " ".join(shown.split())
     assert "commanded: the program ended before it could say" in shown
     shown = good(folder, "show", "elsewhere")
     assert "band 1 for 0:31, band 2 for 0:30" in shown

@@ -13,7 +13,7 @@ from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice, identify
 from stimctl.stimulators.lease.device import LeaseDone, RestMean, StageMean
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
-from stimctl.stimulators.lease.report_checks import DirectCurrent, Readings, trip, wrong_report
+from stimctl.stimulators.lease.report_checks import Readings, trip, wrong_report
 from stimctl.stimulators.lease.stop import EDGE_US, CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.waveform import Segment
@@ -175,12 +175,12 @@ def test_a_report_of_more_current_ends_the_session() -> None:
 
 def direct(*leases: tuple[Segment, int, int]) -> list[bool]:
     """Whether each lease of (shape, pulses, current between them in uA) is too much, all of a channel at 500 uA."""
-    watch, found = DirectCurrent(), []
+    watch, found = Readings(), []
     for shape, pulses, rest_ua in leases:
         lease = Lease(0, shape, (LeaseLevel(1, 500, 0),), pulses, 0, pulses * shape.period_us)
         means = (StageMean(1, 0, 500), StageMean(1, 1, -500))
         rests = (RestMean(1, rest_ua, shape.period_us - shape.span_us),)
-        found.append(watch.over(IDENTITY, lease, LeaseDone(pulses, means, rests)) is not None)
+        found.append(watch.direct(IDENTITY, lease, LeaseDone(pulses, means, rests)) is not None)
     return found
 
 
