@@ -75,12 +75,9 @@ def run(
         found = [readings.steady(each, amplitude) for each in channels]
         fault = driver.log_fault
         kept = SavedFiles(
-            ledger.path,
-            log_fault=fault,
-            native=choice.device == "native",
-            head=None if fault else ledger.head(),
+            ledger.path, log_fault=fault, native=choice.device == "native", head=None if fault else ledger.head(),
             lost=ledger.sealed,
-        )
+        )  # fmt: skip
         if as_json:
             document = run_document(ledger, prescription, report, kept)
             echo_json(

@@ -600,7 +600,7 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
         (replace(IDENTITY, simulator=False), "the dose is still in the device: mend the log, then connect again"),
         (
             IDENTITY,
-            "the dose is in the simulator while that runs, and one at sim:// ends with this program: mend the log",
+            "the dose is still in the device, which at sim:// ends with this program: mend the log, then connect again",
         ),
         (
             replace(IDENTITY, by_lease=True),
