@@ -263,7 +263,7 @@ class Closing:
         elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         elif (identity := self._context.device.identity) is not None and identity.simulator:
-            action = "the dose is still in the device, which at sim:// ends with this program: mend the log, then connect again"
+            action = action.replace(":", ", which at sim:// ends with this program:", 1)
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:
             self._end(now_us)
