@@ -263,7 +263,7 @@ class Closing:
         elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
         elif (identity := self._context.device.identity) is not None and identity.simulator:
-            action = action.replace(":", ", which at sim:// ends with this program:", 1)
+            action = action.replace(":", ", which at sim:// ends with this program:")
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:
             self._end(now_us)
