@@ -262,6 +262,8 @@ class Closing:
             action = "nothing was armed, so no dose is lost: mend the log, then start a new session"
         elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
+        elif (identity := self._context.device.identity) is not None and identity.simulator:
+            action = action.replace(":", ", which at sim:// ends with this program:")
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:
             self._end(now_us)

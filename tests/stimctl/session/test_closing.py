@@ -595,17 +595,24 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
 
 
 @pytest.mark.parametrize(
-    ("by_lease", "action"),
+    ("identity", "action"),
     [
-        (False, "the dose is still in the device: mend the log, then connect again"),
-        (True, "the device keeps no dose, and the log has not got it: write down what the summary says"),
+        (replace(IDENTITY, simulator=False), "the dose is still in the device: mend the log, then connect again"),
+        (
+            IDENTITY,
+            "the dose is still in the device, which at sim:// ends with this program: mend the log, then connect again",
+        ),
+        (
+            replace(IDENTITY, by_lease=True),
+            "the device keeps no dose, and the log has not got it: write down what the summary says",
+        ),
         (None, "the dose is still in the device: mend the log, then connect again"),
     ],
 )
-def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool | None, action: str) -> None:
+def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(identity: Identity | None, action: str) -> None:
     bench = Bench().stop().zero()
     bench.closing.on_records(records(), STOP_US + 4_000)
-    bench.context.device.identity = None if by_lease is None else replace(IDENTITY, by_lease=by_lease)
+    bench.context.device.identity = identity
     bench.closing.log_failed("the disk is full", STOP_US + 5_000)
     assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
