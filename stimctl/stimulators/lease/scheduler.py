@@ -96,10 +96,11 @@ class LeaseScheduler:
         return True
 
     def go_on(self, now_us: int) -> list[Any]:
+        if self._waits_until_us is not None and now_us >= self._waits_until_us:
+            self._waits_until_us = None
         occupied = self.cut is not None or self._given is not None or self._is_preparing
-        if self.plan is None or occupied or (self._waits_until_us is not None and now_us < self._waits_until_us):
+        if self.plan is None or occupied or self._waits_until_us is not None:
             return []
-        self._waits_until_us = None
         lease = self.plan.next(self.aims_ua())
         return self._holder.run_out(now_us) if lease is None else self._give(lease, now_us)
 

@@ -130,3 +130,11 @@ def test_behind_the_stop_of_a_lowering_no_pulses_are_told_that_are_taken_back(de
     for asked_ms in (3_130, 4_070):
         lowered = (asked_ms / 1_000, AskTarget(1, 500))
         assert ran(device, (asked_ms - 1) * MS, 480 * MS, "write", lowered)[1].end is End.TIMER
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_lease_that_waited_long_enough_while_the_next_was_prepared_asks_for_no_turn_any_more(device: str) -> None:
+    """A deadline that is past is none: the loop would turn without end until the device answers."""
+    for at_us in (107_171, 107_300):
+        assert ran(device, at_us, 803_529, "wait", profile="bench-2-100hz")[1].end is End.TIMER
