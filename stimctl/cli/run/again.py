@@ -51,17 +51,18 @@ def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
 
     With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
+    name = "" if name == "latest" else name
     of_other_kind = False
     for _, entry in _opened():
         body = entry.body
-        fits = name in ("", "latest") or body.get("pseudonym") == name or entry.session_id == name
+        fits = not name or body.get("pseudonym") == name or entry.session_id == name
         if not fits or profile_id not in (None, _profile_id(body)):
             continue
         if _rehearsed(body) == rehearsal:
             values = values_of(body.get("prescription") or {})
             return values, body["prescription"]["profile"]
         of_other_kind = True
-    who = f" of {name!r}" if name not in ("", "latest") else ""
+    who = f" of {name!r}" if name else ""
     what = f" with {profile_id}" if profile_id else ""
     kind = "rehearsal" if rehearsal else "session"
     hint = "`stimctl log list` shows what there is"
