@@ -16,6 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 QUIET_S = 1e-3
 _SIGMAS = 6.0
 _OF_PULSE = 0.002  # so much of a pulse is nothing, where exact samples have no noise
+_OF_HUM = 0.05  # is left of it
+_FEWEST_CODES = 16  # in a pulse: of eight bits an eighth of the screen. A level alone looks like a step of its height
 _FEWEST = 5  # milliseconds: a pulse that was not told from a level touches four; shorter levels stand out of a piece
 _PARTS = 16  # of a capture: over one of them most looks meet no edge of a level, and all of them a drift
 _FEWEST_OF_DRIFT = 10 * _PARTS  # milliseconds: over fewer noise is steeper
@@ -64,7 +66,8 @@ def levels_between(quiet: Quiet, of_pieces: list[Level], step: float, pulse: flo
     rise, rest = _rest(quiet.times[known], quiet.levels[known])
     apart = np.abs(np.diff(quiet.levels[known]))
     own = 1.4826 / np.sqrt(2) * float(np.median(apart)) if len(apart) else 0.0
-    limit = _SIGMAS * max(own, quiet.noise) + 1.5 * step + _OF_PULSE * pulse
+    step = min(step, pulse / _FEWEST_CODES) if pulse else step
+    limit = _SIGMAS * max(own, quiet.noise) + 1.5 * step + _OF_PULSE * pulse + _OF_HUM * hum
     off = np.abs(quiet.levels - rest - rise * quiet.times)
     off[~known] = np.inf
     found = list(_stretches(quiet.times, off, limit))
@@ -75,7 +78,7 @@ def levels_between(quiet: Quiet, of_pieces: list[Level], step: float, pulse: flo
         of_longer = place >= 0 and each.begin_s <= found[place].end_s + QUIET_S
         if height <= limit + hum:  # the piece's baseline was a level, and this is the rest
             continue
-        if not of_longer or height > found[place].height + limit + hum:
+        if not of_longer or height > found[place].height + limit + 2 * hum:
             alone.append(each._replace(height=height))
         elif abs(found[place].begin_s - each.begin_s) < _FEWEST * QUIET_S:  # the same, and known to a sample
             found[place] = found[place]._replace(begin_s=each.begin_s)
@@ -95,12 +98,18 @@ def _rest(times: Floats, levels: Floats) -> tuple[float, float]:
     lag, rise = len(levels) // _PARTS, 0.0
     if len(levels) >= _FEWEST_OF_DRIFT:
         rise = float(np.median((levels[lag:] - levels[:-lag]) / (times[lag:] - times[:-lag])))
+    # Hum that meets the same places of its wave again and again has a rise too, but no straighter rest without it.
+    rise = min(0.0, rise, key=lambda each: _spread(levels - each * times))
     flat = levels - rise * times
     rest = float(np.median(flat))
     off = np.abs(flat - rest)
     far = off > off.max() / 2
     other = float(np.median(flat[far])) if np.mean(far) > _MANY else rest
     return rise, min(rest, other, key=lambda level: abs(level + rise * float(np.median(times))))
+
+
+def _spread(levels: Floats) -> float:
+    return float(np.mean(np.abs(levels - np.median(levels))))
 
 
 def _stretches(times: Floats, off: Floats, limit: float) -> Iterator[Level]:

@@ -49,6 +49,8 @@ def test_a_level_has_its_height_and_its_begin(begin_s: float, length_s: float, s
         Bench(rate_hz=RATE_HZ, hum_v=0.1, hum_hz=59.98, noise_v=0.005, inverted=True),
         Bench(rate_hz=RATE_HZ, hum_v=0.01, drift_v_per_s=0.2),
         Bench(rate_hz=RATE_HZ),
+        Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005),  # a level is the one code that is seen between pulses
+        Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005, hum_v=0.01),  # of two codes, which the pulses meet alike
     ],
     ids=str,
 )
