@@ -4,6 +4,7 @@ import signal
 import socket
 from contextlib import ExitStack
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,14 @@ class _CannotStart(click.ClickException):
     exit_code = 3
 
 
+class _NotPrinted(Exception):
+    """Nobody reads what is printed, or it finds no room: no fault of the line."""
+
+    def __init__(self, fault: OSError) -> None:
+        super().__init__(fault)
+        self.fault = fault
+
+
 def _known_load(_context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     if name is None:
         return None
@@ -61,8 +70,12 @@ def _known_load(_context: click.Context, _option: click.Parameter, name: str | N
 @click.option("--seed", type=click.IntRange(0, 99_999_999), show_default="1", help=_SEED)
 @click.option("--scenario", type=_FILE, help="Take faults, load and seed from this scenario; see docs/faults.md.")
 @click.option("--flash", type=_FILE, help="Keep boots, session numbers and counters in this file.")
-@click.option("--journal", type=_FILE, help="Append the device's journal to this file, as JSON lines.")
-@click.option("--record", type=_FILE, help="Write the current into the load to this file; see docs/simulator.md.")
+@click.option(
+    "--journal", type=_FILE, help="Append the device's journal to this file, as JSON lines; no other file is taken."
+)
+@click.option(
+    "--record", type=_FILE, help="Write the current into the load to this file, anew each time; see docs/simulator.md."
+)
 @click.option("--record-rate", type=click.IntRange(*RECORD_RATES_HZ), default=RATE_HZ, metavar="HZ",
               show_default=True, help="Samples a second of --record.")  # fmt: skip
 @click.option("--link", type=_FILE, help="Make a symbolic link to the pseudo-terminal.")
@@ -122,6 +135,8 @@ def sim(
         with ExitStack() as open_things:
             seeded = seed is not None or scenario is not None
             _run(open_things, options, tcp, journal, link, seeded=seeded)
+    except _NotPrinted as unread:
+        raise unread.fault from None  # the command's group says what that means
     except (FlashUnusable, CannotServe, UnknownDevice) as problem:
         raise _CannotStart(str(problem)) from None
     except OSError as problem:
@@ -163,7 +178,7 @@ def _run(
     boot_us = clock.now_us()
     told = None
     if journal is not None:
-        told = JournalWriter(open_things.enter_context(journal.open("a", encoding="utf-8")), boot_us, clock)
+        told = JournalWriter(open_things.enter_context(_journal(journal)), boot_us, clock)
     recorder = _recorder(open_things, options.record, options.record_rate) if options.record is not None else None
     line = PtyLine(link) if tcp is None else TcpLine(tcp)
     open_things.callback(line.close)
@@ -175,13 +190,24 @@ def _run(
         seed=seed, load=load, flash=memory, recorder=recorder, journal=told, boot_us=boot_us, **chance
     )
     open_things.callback(device.close)
-    click.echo(line.url)
     what = "" if spec.device == "native" else f"{spec.device}, "
     count = len(options.faults or ())
     faults = f", {count} fault{'s'[: count > 1]}" if count else ""
     what += f"load {load}, seed {seed}{faults}"
-    click.echo(f"SIMULATOR ({what}): no current flows into anything real. Ctrl-C ends it.")
+    try:
+        click.echo(f"{line.url}\nSIMULATOR ({what}): no current flows into anything real. Ctrl-C ends it.")
+    except OSError as fault:
+        raise _NotPrinted(fault) from fault
     serve(device, line, stopping, clock)
+
+
+def _journal(path: Path) -> TextIOWrapper:
+    """The file to append to: a journal, or a new one."""
+    file = path.open("a", encoding="utf-8")
+    if path.is_file() and path.read_bytes()[:1] not in (b"", b"{"):
+        file.close()
+        raise _CannotStart(f"{path} is no journal, and nothing is added to it: name another file with --journal")
+    return file
 
 
 def _recorder(open_things: ExitStack, path: Path, rate_hz: int) -> "Recorder":

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.label import Label
-from stimctl.look import is_there
+from stimctl.look import is_there, refuse_pipe
 from stimctl.new_file import write_new
 from stimctl.units import counted
 
@@ -169,6 +169,7 @@ def _home(folder: Path, model: str, serial: str) -> Path:
 
 def _read(path: Path) -> tuple[Path, CalibrationRecord]:
     try:
+        refuse_pipe(path)
         return path, CalibrationRecord.model_validate_json(path.read_bytes())
     except OSError as fault:
         raise InputInvalid(str(path), [Problem("file", None, f"cannot be read: {fault.strerror or fault}")]) from None

@@ -27,8 +27,13 @@ if sys.platform == "win32":
         """Give up the lock of `descriptor`."""
         os.lseek(descriptor, _FAR, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+    def has_record_locks(folder: Path) -> bool | None:  # noqa: ARG001
+        """It cannot be tried here."""
+        return None
 else:
     import fcntl
+    import tempfile
 
     def _lock(descriptor: int, *, shared: bool) -> None:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -37,9 +42,30 @@ else:
         """Give up the lock of `descriptor`."""
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
+    def has_record_locks(folder: Path) -> bool | None:
+        """Whether files of this folder can be locked as SQLite does it; None where that cannot be tried.
+
+        On a file of its own: closing one that is SQLite's would give up SQLite's locks.
+        """
+        try:
+            with tempfile.TemporaryFile(dir=folder) as trial:
+                try:
+                    fcntl.lockf(trial, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    return False
+                return True
+        except OSError:
+            return None
+
+
+# What a person can do where a disk has no locks.
+NO_LOCKS = (
+    "its disk has no file locks, as some network disks; choose a folder on a local disk (STIMCTL_DATA, STIMCTL_RUN)"
+)
+
 
 # What a system says of a lock that another holds; anything else is no answer to that question.
-_HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
+HELD = frozenset({errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
 
 def try_lock(descriptor: int, path: Path, *, shared: bool = False) -> bool:
@@ -50,12 +76,9 @@ def try_lock(descriptor: int, path: Path, *, shared: bool = False) -> bool:
     try:
         _lock(descriptor, shared=shared)
     except OSError as fault:
-        if fault.errno in _HELD:
+        if fault.errno in HELD:
             return False
-        raise LogFault(
-            f"{path} cannot be locked ({fault.strerror}): its disk has no file locks, as some network disks; "
-            "choose a folder on a local disk (STIMCTL_DATA, STIMCTL_RUN)"
-        ) from fault
+        raise LogFault(f"{path} cannot be locked ({fault.strerror}): {NO_LOCKS}") from fault
     return True
 
 
@@ -114,7 +137,7 @@ def is_alive(path: Path) -> bool:
     One that this user may not open may be held: it counts as held.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # a pipe is not waited for
     except (FileNotFoundError, NotADirectoryError):
         return False
     except PermissionError:

@@ -27,6 +27,12 @@ def is_folder(path: Path) -> bool:
     return stat.S_ISDIR(_mode(path) or 0)
 
 
+def refuse_pipe(path: Path) -> None:
+    """Raise `OSError` for a pipe that nobody named: who opens one to read waits for a writer, perhaps for ever."""
+    if stat.S_ISFIFO(_mode(path) or 0):
+        raise OSError(errno.ESPIPE, "it is a pipe, and no file", str(path))
+
+
 def _mode(path: Path) -> int | None:
     try:
         return path.stat().st_mode

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from stimctl.errors import Misuse
 from stimctl.lock_file import is_alive, private_folder, remove
+from stimctl.look import refuse_pipe
 from stimctl.user_folder import user_folder
 
 
@@ -88,6 +89,7 @@ def _of_this_user_and_machine(key_file: Path) -> bool:
     # A home folder may be shared by several machines; a session on another one cannot be reached from here.
     try:
         mine = sys.platform == "win32" or key_file.stat().st_uid == os.getuid()
+        refuse_pipe(key_file)
         return mine and bool(json.loads(key_file.read_text()).get("host") == socket.gethostname())
     except FileNotFoundError:
         return False

@@ -19,7 +19,7 @@ from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
 from stimctl import limits
 from stimctl.api import Session
-from stimctl.errors import Misuse
+from stimctl.errors import LineFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.port import Port, TrafficSink, VirtualPort, open_port
 from stimctl.prescription import Prescription, from_mapping
@@ -220,7 +220,12 @@ class StimulatorFixture:
             return
         port = self.open()
         try:
-            assert _stopped(port, stimulator(self._choice, port, port.now_us())), (
+            zero = _stopped(port, stimulator(self._choice, port, port.now_us()))
+            if zero is None:  # a board may boot when its port is opened: it hears a stop only then
+                with suppress(LineFault):
+                    handshake(port, stimulator(self._choice, port, port.now_us()))
+                zero = _stopped(port, stimulator(self._choice, port, port.now_us()))
+            assert zero, (
                 f"{self.url}: no zero confirmed {limits.STOP_CONFIRM_US // 1_000} ms after a stop: PULL THE LEADS"
             )
         finally:
@@ -244,12 +249,15 @@ def _step(at_s: float, do: str | Mapping[str, Any]) -> OperatorAction:
     return action_from({"at_s": at_s, **({"do": do} if isinstance(do, str) else do)}, SOURCE)
 
 
-def _stopped(port: Port, device: Any) -> bool:
+def _stopped(port: Port, device: Any) -> bool | None:
+    """Whether a stop's zero was confirmed in time; None where nothing at all was heard."""
     device.stop(port.now_us())
+    heard = False
     while True:
         port.write(device.take_output())
         data = port.wait(device.next_deadline_us())
+        heard = heard or bool(data)
         now_us = port.now_us()
         for event in [*device.receive(data, now_us), *device.advance(now_us)]:
             if isinstance(event, ZeroConfirmed | ZeroOverdue):
-                return isinstance(event, ZeroConfirmed)
+                return isinstance(event, ZeroConfirmed) if heard else None

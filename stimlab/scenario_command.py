@@ -10,7 +10,7 @@ import click
 from firmware_sim.factory import WITH_SCENARIOS
 from stimctl.cli.codes import DONE, INVALID, UNMET, USAGE, help_text
 from stimctl.cli.numbers import WholeNumber
-from stimctl.cli.table import echo_json, json_option
+from stimctl.cli.table import echo_file, echo_json, json_option
 from stimctl.errors import InputInvalid, Misuse
 from stimctl.look import is_file
 
@@ -62,7 +62,7 @@ def show(name: str) -> None:
 
     Example: stimctl scenario show line-loss-mild
     """
-    click.echo(_path(name).read_text("utf-8"), nl=False)
+    echo_file(_path(name).read_text("utf-8"))
 
 
 @scenario.command()

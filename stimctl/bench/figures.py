@@ -38,12 +38,13 @@ def svg(taken: Taken) -> str:
 
 def _waves(taken: Taken, channels: list[BenchChannel]) -> list[list[tuple[int, Samples]]]:
     """Some pulses of each channel as samples, with the band of each: read again, and only as far as it takes."""
+    if not channels:  # nothing that is a pulse
+        return []
     wanted = [_chosen(channel) for channel in channels]
     waves: list[list[tuple[int, Samples]]] = [[] for _ in channels]
     numbers = tuple(taken.capture.column(channel.judge.measured.column) for channel in channels)
     last_s = max(
-        (float(channel.pulses["onset_s"][each].max()) for channel, each in zip(channels, wanted, strict=True)),
-        default=0,
+        float(channel.pulses["onset_s"][each].max(initial=0)) for channel, each in zip(channels, wanted, strict=True)
     )
     begin, interval_s = 0, taken.capture.interval_s
     for block in taken.capture.blocks(numbers):
@@ -92,7 +93,8 @@ def _overlay(axes: Axes, channel: BenchChannel, waves: list[tuple[int, Samples]]
         if any(of == number for of, _ in waves):
             axes.plot([], [], color=BANDS[number % 2], label=hz_text(band.period_us))
     axes.axhline(0, color=QUIET, linewidth=0.6)
-    axes.legend(fontsize=8, frameon=False)
+    if waves:
+        axes.legend(fontsize=8, frameon=False)
     _dress(axes, f"{channel.name}: {len(waves)} pulses laid over each other", "µs from the onset", "mA")
 
 

@@ -57,10 +57,13 @@ class LazyGroup(click.Group):
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Run as a program does."""
         streams.prepare()
+        before = os.umask(0o077)  # what a command writes is its user's alone, whoever writes it
         try:
             return super().main(_arguments(args), *more, **extra)
         except OSError as fault:  # of click's own words about a mistake
             raise SystemExit(_unwritten(fault)) from None
+        finally:
+            os.umask(before)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """With the terminal's width, which click would import all of `shutil` for."""
@@ -140,7 +143,7 @@ def _columns() -> int:
 
 def _color() -> bool | None:
     """No colour where it is not wanted, or no terminal for it; else as click finds."""
-    unfit = os.environ.get("TERM") in ("", "dumb", "unknown") or os.environ.get("NO_COLOR")
+    unfit = ("TERM" in os.environ and streams.plain_terminal()) or os.environ.get("NO_COLOR")
     return False if unfit else None
 
 

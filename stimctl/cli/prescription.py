@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stimctl.cli.completion import profile_names, session_ids
 from stimctl.cli.done import echo_done
-from stimctl.cli.table import echo_json, json_option, pairs
+from stimctl.cli.table import echo_file, echo_json, json_option, pairs
 from stimctl.errors import Misuse
 
 if TYPE_CHECKING:
@@ -27,17 +28,21 @@ def prescription() -> None:
 
 
 @prescription.command()
-@click.argument("name")
+@click.argument("name", shell_complete=profile_names)
 @click.option("--variant", help="Variant of the profile, if it has several.")
 @_OUTPUT
 def new(name: str, variant: str | None, output: Path | None) -> None:
     """Ask for a prescription of the profile NAME, at a terminal, without a device and without a screening.
 
+    Answers that do not come to be one, after Ctrl-C for instance, are offered at the next start.
+
     Example: stimctl prescription new low-back-pain -o p-17.toml
     """
+    from stimctl.cli.ask.draft import Draft
     from stimctl.cli.ask.form import HELP, Form
     from stimctl.cli.ask.prescription import PrescriptionQuestions
     from stimctl.cli.streams import at_terminal
+    from stimctl.new_file import check_new
     from stimctl.profile import choose, load_profiles
 
     if not at_terminal():
@@ -46,13 +51,21 @@ def new(name: str, variant: str | None, output: Path | None) -> None:
     profile = choose(profiles, name)
     if profile.stimulation is None:
         profile.variant(variant)  # raises, saying why there is nothing to stimulate
+    check_new(output, "a prescription")
     questions = PrescriptionQuestions(profile, variant, profiles)
     click.echo(HELP)
+    draft = Draft(profile.id, paper=True)
+    left = draft.offered()
 
     def all_of_it(form: Form) -> dict[str, Any]:
-        return questions.rest(form, *questions.who(form))
+        subject, pseudonym = questions.who(form)
+        if left.get("pseudonym", pseudonym) != pseudonym:  # no settings of one person stand for another
+            form.forget(set(left) - {"subject", "pseudonym"})
+            left.clear()
+        return questions.rest(form, subject, pseudonym)
 
-    _give(Form().fill(all_of_it), output)
+    _give(Form(left, draft.save).fill(all_of_it), output)
+    draft.remove()
 
 
 @prescription.command()
@@ -92,7 +105,7 @@ def show(file: Path, as_json: bool) -> None:
 
 
 @prescription.command("from-log")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", shell_complete=session_ids)
 @_OUTPUT
 def from_log(session_id: str, output: Path | None) -> None:
     """Take the prescription of a session out of the log: ID is a session's, its beginning or end, or latest.
@@ -109,7 +122,7 @@ def _give(values: dict[str, Any], output: Path | None) -> None:
     from stimctl.prescription import toml_text
 
     if output is None:
-        click.echo(toml_text(values, HEADING), nl=False)
+        echo_file(toml_text(values, HEADING))
         return
     save_prescription(values, output)
     echo_done(f"The prescription is {output}")

@@ -11,7 +11,7 @@ from stimctl.cli import codes
 from stimctl.cli.completion import profile_names
 from stimctl.cli.done import echo_done
 from stimctl.cli.errors import shown
-from stimctl.cli.table import echo_json, json_option, table
+from stimctl.cli.table import echo_file, echo_json, json_option, table
 from stimctl.errors import InputInvalid, Problem
 from stimctl.new_file import check_new, write_new
 
@@ -114,7 +114,7 @@ def new(output: Path | None) -> None:
     from stimctl.profile import new_template
 
     if output is None:
-        click.echo(new_template(), nl=False)
+        echo_file(new_template())
         return
     check_new(output, "a profile")
     write_new(output, [new_template()], force=False)

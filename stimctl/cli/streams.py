@@ -102,6 +102,11 @@ def lost(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+def plain_terminal() -> bool:
+    """Whether the terminal obeys no ANSI sequence, or does not say what kind it is."""
+    return os.environ.get("TERM", "") in ("", "dumb", "unknown", "network", "dialup", "vt52")
+
+
 def at_terminal() -> bool:
     """Whether a person sees what is printed, and types the answers."""
     return sys.stdin.isatty() and sys.stdout.isatty()

@@ -82,6 +82,11 @@ def echo_json(document: Any) -> None:
     click.echo(json_text(document))
 
 
+def echo_file(text: str) -> None:
+    """Print what could as well stand in a file: in UTF-8 as there, unless it is a terminal that shows it."""
+    click.echo(text if sys.stdout.isatty() else text.encode(), nl=False)
+
+
 def json_text(document: Any) -> str:
     """In ASCII, so that it is the same on every stream."""
     return json.dumps(document, indent=2)

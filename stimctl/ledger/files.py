@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from stimctl.errors import LogFault
-from stimctl.lock_file import private_folder, sync_folder
+from stimctl.lock_file import NO_LOCKS, has_record_locks, private_folder, sync_folder
 from stimctl.look import is_folder, is_there
 
 _KINDS = {
@@ -52,6 +52,15 @@ _ADVICE = {
     "be read of it",
     sqlite3.SQLITE_IOERR: _BROKEN,
 }
+# What SQLite says where another has the lock, or the system gave it no better reason; and where locking failed.
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_OF_LOCKS = (
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+    sqlite3.SQLITE_IOERR_SHMLOCK,
+)
 # The same of a file that SQLite does not know, such as the anchor. Windows has no quota.
 _ADVICE_OF_SYSTEM = {
     errno.ENOSPC: _FULL,
@@ -79,8 +88,13 @@ def log_fault(path: Path, error: Exception) -> LogFault:
             f"the ledger {path}: {in_the_way} is no folder; move it away, or name another folder (STIMCTL_DATA)"
         )
     code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        return LedgerBusy(f"the ledger {path}: another program keeps it locked, or its disk has no file locks")
+    if code in _OF_LOCKS or (code or 0) & 0xFF in _LOCKED:
+        locks = has_record_locks(path.parent)
+        if locks is False:
+            return LogFault(f"the ledger {path} cannot be locked: {NO_LOCKS}")
+        if code not in _OF_LOCKS:
+            unsure = "" if locks else ", or its disk has no file locks"
+            return LedgerBusy(f"the ledger {path}: another program keeps it locked{unsure}")
     advice = (
         _ADVICE_OF_SYSTEM.get(getattr(error, "errno", None))
         if code is None
@@ -119,6 +133,11 @@ def live_folder(path: Path) -> Path:
     return path.with_suffix(".live")
 
 
+def sealed_folder(path: Path) -> Path:
+    """Where copies of what was found damaged are."""
+    return path.with_suffix(".sealed")
+
+
 def check_names(path: Path) -> None:
     """See that each of the ledger's names stands for a plain file or for nothing. Raises `LogFault`, `OSError`."""
     for name in (path, wal_path(path), Path(f"{path}-shm"), path.with_suffix(".anchor")):
@@ -127,9 +146,9 @@ def check_names(path: Path) -> None:
             if not stat.S_ISREG(mode):
                 what = _KINDS.get(stat.S_IFMT(mode), "no plain file")
                 raise LogFault(f"{name} is {what}, and a ledger is a plain file; nothing was changed: move it away")
-    live = live_folder(path)
-    if (is_there(live) or live.is_symlink()) and (live.is_symlink() or not is_folder(live)):
-        raise LogFault(f"{live} is no folder, where the locks of running sessions belong; move it away")
+    for folder, what in ((live_folder(path), "the locks of running sessions"), (sealed_folder(path), "damaged copies")):
+        if os.path.lexists(folder) and (folder.is_symlink() or not is_folder(folder)):
+            raise LogFault(f"{folder} is no folder, where {what} belong; nothing was changed: move it away")
 
 
 class FilesInPlace:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from stimctl.errors import LogFault
 from stimctl.ledger.anchor import BEGINNING, Found, Mark
 from stimctl.ledger.chain import ChainBreak, ChainFault, ChainWalker
-from stimctl.ledger.files import wal_path
+from stimctl.ledger.files import sealed_folder, wal_path
 from stimctl.ledger.schema import ANCHORED, connect_read_only
 from stimctl.ledger.walk import COLUMNS, raw_rows
 from stimctl.lock_file import private_folder, sync_folder
@@ -146,7 +146,7 @@ def set_aside(path: Path, now: datetime) -> Path | None:
     names = [name for name in (path, wal_path(path), path.with_suffix(".anchor")) if is_there(name)]
     if not is_there(path):
         return None
-    folder = private_folder(path.with_suffix(".sealed"))
+    folder = private_folder(sealed_folder(path))
     stem = f"{now:%Y%m%d-%H%M%S}"
     taken = [folder / stem, *(folder / f"{stem}-{again}" for again in range(2, 1000))]
     place = private_folder(next(one for one in taken if not is_there(one)))

@@ -20,7 +20,7 @@ from stimctl.errors import LineFault, LineLost, Misuse, StimctlError
 from stimctl.look import is_file
 from stimctl.new_file import check_new
 from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
-from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal
+from stimctl.port.exclusive import ask_for_lock, busy, lock_terminal, why_unlocked
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
 from stimctl.port.recorded import RecordedPort, TrafficSink
 from stimctl.port.spied import SpiedPort, end_spying, is_spied
@@ -203,7 +203,9 @@ def _why_closed(url: str, fault: OSError) -> StimctlError:
 
 
 def _why_not_opened(url: str, text: str, number: int | None) -> LineFault:
-    if "exclusively lock" in text or "busy" in text.lower() or number in (errno.EAGAIN, errno.EBUSY):
+    if "exclusively lock" in text:
+        return why_unlocked(url, OSError(number or errno.EAGAIN, text))
+    if "busy" in text.lower() or number in (errno.EAGAIN, errno.EBUSY):
         return busy(url)
     if number == errno.EACCES or "Permission" in text:
         return LineLost(f"{url}: no permission to open the port; on Linux join its group (often `dialout`)")

@@ -138,7 +138,7 @@ class _File:
         self.profile: Profile | None = None
         self.fault: InputInvalid | None = None
         try:
-            text = read_file(path)
+            text = read_file(path, named=False)
             claimed = text.values.get("id")
             self.id = claimed if isinstance(claimed, str) else ""
             self.profile = _of_text(text, shared)

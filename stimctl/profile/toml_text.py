@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stimctl.errors import InputInvalid, Problem, not_toml
+from stimctl.look import refuse_pipe
 from stimctl.profile.lines import Path, path_text, read_lines
 from stimctl.profile.sourced import SLUG_MEANING
 
@@ -75,9 +76,11 @@ class TomlText:
         return [Problem(field, written, allowed) for field, written in self.numerals.items()]
 
 
-def read_file(path: FilePath) -> TomlText:
-    """Read a TOML file. Raises `InputInvalid` when it cannot be read or is not TOML."""
+def read_file(path: FilePath, *, named: bool = True) -> TomlText:
+    """Read a TOML file that a person `named`, or a folder has. Raises `InputInvalid`: not to be read, or no TOML."""
     try:
+        if not named:
+            refuse_pipe(path)
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as failure:

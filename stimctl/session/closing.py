@@ -20,12 +20,12 @@ GIVE_UP_RECORDS_US = 2_000_000
 class Closing:
     """The end of one session."""
 
-    _arming: bool  # set by the stop: whether an arm's answer had not come by then, which the device may have taken
-
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
         self._records: base.SessionCounts | None = None
+        # Whether an arm's answer had not come as the stop did, which the device may have taken.
+        self._arming = False
         self._since_us: int | None = None  # of the wait for zero, then for counts, then for the acknowledgement
         self.line_gone = False
         self.zero: base.ZeroConfirmed | None = None
@@ -40,6 +40,15 @@ class Closing:
         return (
             self._since_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
         )
+
+    @property
+    def _armed(self) -> bool:
+        return self._context.times.armed_us is not None or self._arming
+
+    @property
+    def zero_in_doubt(self) -> bool:
+        """Whether output may be on for all that is known."""
+        return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
@@ -191,13 +200,13 @@ class Closing:
         if self.report is not None:
             return
         assert context.ending is not None
-        device, armed = context.device, context.times.armed_us is not None or self._arming
+        device = context.device
         if self._records is None and device.session_number:
             self._records = context.stimulator.kept_records(context.targets.channels)
         for result in () if self._records is None else self._records.checked:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
-        if (armed or context.stimulator.may_stay_driven) and self.zero is None and not told:
+        if self.zero_in_doubt and not told:
             context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
@@ -210,7 +219,7 @@ class Closing:
             zero_confirmed_us=None if zero is None else zero.after_us,
             zero_measured=None if zero is None else zero.measured,
             alarms=tuple(context.alarms),
-            armed=armed,
+            armed=self._armed,
             frames=stimulator.frames,
             damaged_frames=stimulator.damaged_frames,
             **context.dose_tracker.doses(
@@ -253,6 +262,8 @@ class Closing:
             action = "nothing was armed, so no dose is lost: mend the log, then start a new session"
         elif self._context.by_lease:
             action = "the device keeps no dose, and the log has not got it: write down what the summary says"
+        elif (identity := self._context.device.identity) is not None and identity.simulator:
+            action = action.replace(":", ", which at sim:// ends with this program:")
         self._context.alarm(Priority.HIGH, text, action, now_us)
         if self.zero is not None or self.line_gone:
             self._end(now_us)

@@ -240,7 +240,7 @@ class Engine:
     def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
         """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
         context = self._context
-        if self.report is None and not at_zero and (context.times.armed_us or self.stimulator.may_stay_driven):
+        if self.report is None and self._close.zero_in_doubt and not at_zero:
             with suppress(Exception):  # the log may be what broke
                 context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
         context.state = ENDED

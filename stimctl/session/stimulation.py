@@ -20,6 +20,7 @@ from stimctl.wire.codes import DeviceState, EndReason
 SAMPLE_US = 10_000_000
 HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
+LEFT_NOTHING = "lowered below 0.5 mA"
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
@@ -44,7 +45,7 @@ class Stimulation:
         """Want what the command makes of the channel's target. Raises `Misuse` or `Unsafe`."""
         context, channel = self._context, command.channel
         if context.state not in STIMULATING:
-            self._lower_at_rest(command)
+            self._lower_at_rest(command, now_us)
             return
         wanted_ua = self._wanted_ua(command, now_us)
         if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
@@ -52,7 +53,7 @@ class Stimulation:
         leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
         context.targets.want(channel, wanted_ua)
         if leaves_nothing:
-            self.hold(now_us, "lowered below 0.5 mA")
+            self.hold(now_us, LEFT_NOTHING)
         else:
             context.stimulator.retarget(now_us)
 
@@ -62,7 +63,7 @@ class Stimulation:
             return targets.to(channel, command.target_ua, now_us)
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
-    def _lower_at_rest(self, command: Raise | Lower | AskTarget) -> None:
+    def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
         """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
         context, channel = self._context, command.channel
         if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
@@ -70,7 +71,10 @@ class Stimulation:
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
         lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
+        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
         targets.want(channel, lower_ua)
+        if leaves_nothing:
+            self.hold(now_us, LEFT_NOTHING)
 
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""

@@ -60,10 +60,10 @@ class Telemetry:
         self._auto = auto
         self.on_reading = on_reading
         self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
-        # How many readings of each channel told of a current, since a state without output was entered.
+        # How many readings of each channel told of a current in this state.
         self._loud_readings: Counter[int] = Counter()
-        self._quiet_since_us = 0
-        self._line = _LineMinute(0, 0, 0, 0)
+        self._loud_in = State.IDLE
+        self._line: _LineMinute | None = None
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
     def on_status(self, status: m.Status, now_us: int) -> None:
@@ -145,14 +145,14 @@ class Telemetry:
 
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
+        if self._loud_in is not self._context.state:
+            self._loud_in, self._loud_readings = self._context.state, Counter()
         if self._context.state in OUTPUT:
             checked = self._prepare.in_check() and channel in self._context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
-        if self._quiet_since_us != self._context.times.entered_us:
-            self._quiet_since_us, self._loud_readings = self._context.times.entered_us, Counter()
         if flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING):
             self._loud_readings[channel] += 1
         if self._loud_readings[channel] >= _LOUD_READINGS:
@@ -170,20 +170,21 @@ class Telemetry:
     def watch_line(self, now_us: int) -> None:
         """Tell of a line that damages frames, from one in a hundred of a minute on, and again once twice as many were.
 
-        Each minute is judged by itself: noise that begins late would vanish in a session's whole.
+        Each minute is judged by itself, or would noise that begins late vanish in a session's whole; the time before
+        the first keepalive, or at a gate without one, with the minute after it.
         """
-        stimulator, line = self._context.stimulator, self._line
-        heard = stimulator.frames + stimulator.damaged_frames
+        stimulator = self._context.stimulator
+        all_damaged, all_heard = stimulator.damaged_frames, stimulator.frames + stimulator.damaged_frames
+        line = self._line or _LineMinute(now_us, 0, 0, 0)
+        damaged, heard = all_damaged - line.damaged, all_heard - line.heard
+        noisy = damaged >= _NOISY_AT_LEAST and damaged * 1_000 >= heard * NOISY_PERMILLE
+        if noisy and damaged >= 2 * line.told:
+            line = line._replace(told=damaged)
+            text = f"{damaged} of {heard} frames from the device came damaged"
+            self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
         if now_us - line.since_us >= NOISE_US:
-            quiet = (stimulator.damaged_frames - line.damaged) * 1_000 < (heard - line.heard) * NOISY_PERMILLE
-            told = 0 if quiet else line.told
-            self._line = line = _LineMinute(now_us, heard, stimulator.damaged_frames, told)
-        damaged, heard = stimulator.damaged_frames - line.damaged, heard - line.heard
-        if damaged < _NOISY_AT_LEAST or damaged < 2 * line.told or damaged * 1_000 < heard * NOISY_PERMILLE:
-            return
-        self._line = line._replace(told=damaged)
-        text = f"{damaged} of {heard} frames from the device came damaged"
-        self._context.alarm(Priority.LOW, text, "check the cable and what runs beside it", now_us)
+            line = _LineMinute(now_us, all_heard, all_damaged, line.told if noisy else 0)
+        self._line = line
 
     def _device_ended(self, end: End, now_us: int) -> None:
         if end is not End.TIMER:

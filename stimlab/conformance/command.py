@@ -69,9 +69,9 @@ _LOAD = "a resistor of about 1 kohm is connected to each output, and nothing and
 @click.option(
     "--scope-stop-at", type=ANY, default=0.0, show_default=True, metavar="S", help="When Stop was sent in them."
 )
-@click.option("--junit", type=_FILE, help="Write JUnit XML here.")
+@click.option("--junit", type=_FILE, help="Write JUnit XML here, anew each time.")
 @json_option
-@click.option("--html", type=_FILE, help="Write a page for people here, with traffic.")
+@click.option("--html", type=_FILE, help="Write a page for people here, with traffic, anew each time.")
 def conformance(
     url: str | None, only: tuple[str, ...], word: str | None, listing: bool, long: bool,
     full_range: bool | None, ask: bool, dummy_load: bool, discard_dose: bool, amplitude_ua: int,

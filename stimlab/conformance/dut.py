@@ -11,7 +11,7 @@ from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Capability, DeviceState, EndReason, Purpose
 from stimctl.wire.framing import DELIMITER
 from stimlab.conformance.fixture import DUMMY, Fixture, NoFixture
-from stimlab.conformance.link import STOP_FRAME, Link, ReceivedFrame
+from stimlab.conformance.link import ANSWER_MS, STOP_FRAME, Link, ReceivedFrame
 from stimlab.conformance.programs import PLAIN, WireProgram
 from stimlab.conformance.verdict import CheckSkipped, DutIdentity, Measurement, Nonconforming
 
@@ -22,6 +22,7 @@ STOP_EVERY_US = 20_000
 RAISE_EVERY_US = 1_010_000
 ZERO_LIMIT_US = 100_000
 STATUS_US = 100_000
+BOOT_MS = 3_000  # R-89: a board may boot when its port is opened
 EVERYTHING = Capability(0)
 for _each in Capability:
     EVERYTHING |= _each
@@ -77,15 +78,15 @@ class Dut(Link):
 
     # --- the ways to each state -----------------------------------------------------------------
 
-    def hello(self) -> m.Welcome:
+    def hello(self, within_ms: int = ANSWER_MS) -> m.Welcome:
         """Open a handshake."""
         self.nonce = None
-        self.welcome = self.get(m.Hello(PROTOCOL_VERSION), m.Welcome, by="R-16")
+        self.welcome = self.get(m.Hello(PROTOCOL_VERSION), m.Welcome, by="R-16", within_ms=within_ms)
         return self.welcome
 
-    def identify(self) -> DutIdentity:
+    def identify(self, within_ms: int = ANSWER_MS) -> DutIdentity:
         """Open a handshake and read the three pages."""
-        welcome = self.hello()
+        welcome = self.hello(within_ms)
         self.identity = DutIdentity(
             welcome,
             self.get(m.ReadIdentity(0), m.Maker, by="R-28"),

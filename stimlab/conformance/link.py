@@ -181,9 +181,17 @@ class Link:
             self.send_raw(again)
         return self._pump(deadline_us, is_answer)
 
-    def get(self, order: Any, kind: type[M], *, by: str = "R-12", sequence: int | None = None) -> M:
+    def get(
+        self,
+        order: Any,
+        kind: type[M],
+        *,
+        by: str = "R-12",
+        sequence: int | None = None,
+        within_ms: int = ANSWER_MS,
+    ) -> M:
         """The answer, which must be a `kind`. Raises `Nonconforming` of requirement `by` when it is not."""
-        message = self.ask(order, by=by, sequence=sequence).message
+        message = self.ask(order, by=by, sequence=sequence, within_ms=within_ms).message
         if not isinstance(message, kind):
             text = f"{type(order).__name__} was answered with {shown(message)}"
             raise Nonconforming(by, text, expected=kind.__name__, seen=shown(message))

@@ -12,7 +12,7 @@ from itertools import chain
 from stimctl.errors import LineFault
 from stimctl.wire.codes import Capability, EndReason
 from stimlab.conformance.check import Check
-from stimlab.conformance.dut import ZERO_LIMIT_US, Dut
+from stimlab.conformance.dut import BOOT_MS, ZERO_LIMIT_US, Dut
 from stimlab.conformance.link import STOP_FRAME
 from stimlab.conformance.plan import Planned
 from stimlab.conformance.result import CheckResult, Nonconformity, SuiteResult
@@ -121,7 +121,7 @@ class SuiteRunner:
         dut.begin()
         try:
             dut.send_raw(STOP_FRAME)
-            run.identity = dut.identify()
+            run.identity = dut.identify(BOOT_MS)
             waits = run.identity.welcome.session
             self._waits = bool(waits) and not self._discard_dose
             if waits and not self._discard_dose:

@@ -51,6 +51,39 @@ def test_where_nobody_may_look_is_not_where_nothing_is(tmp_path: Path, look: obj
     assert "PermissionError" in done.stderr
 
 
+PIPED = """
+import os, sys
+from datetime import date
+from pathlib import Path
+from stimctl.calibration import _home, standing_of
+from stimctl.cli.ask.draft import Draft
+from stimctl.lock_file import is_alive
+from stimctl.profile import load_profiles
+from stimctl.stop_files import living
+folder = Path(sys.argv[1])
+os.environ["STIMCTL_STATE"] = str(folder)
+draft = Draft("low-back-pain")
+record = _home(folder, "model", "serial") / "record.json"
+record.parent.mkdir(parents=True)
+profile, lock, key = (folder / name for name in ("x.toml", "s.lock", f"{os.getpid()}-1.json"))
+for pipe in (profile, lock, key, record, draft.path):
+    os.mkfifo(pipe)
+print(load_profiles(folder).faults[0])
+print(standing_of(folder, "model", "serial", date(2026, 1, 31), "1").overdue)
+print(draft.load(), is_alive(lock), list(living(folder)))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes with a name there")
+def test_a_pipe_that_stands_where_a_file_is_looked_for_is_not_waited_for(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PIPED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    assert "x.toml:\n  file: it is a pipe, and no file" in done.stdout
+    assert "record.json:\n  file: cannot be read: it is a pipe, and no file" in done.stdout
+    assert done.stdout.endswith("\nNone False []\n")
+    assert "it is a pipe, and no file" in done.stderr
+
+
 def test_nobody_looks_in_another_way() -> None:
     other_ways = re.compile(r"\.(exists|is_file|is_dir)\(\)")
     found = [

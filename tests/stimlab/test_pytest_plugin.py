@@ -1,6 +1,12 @@
 """The pytest plugin as its users meet it: in a project of their own, in a process of its own."""
 
+import select
 import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -90,6 +96,41 @@ def test_an_isolator_is_declared_whole(pytester: pytest.Pytester) -> None:
     isolator = ["--stim-isolator=1", "--stim-isolator-offset=3", "--stim-isolator-bandwidth=40"]
     tests = "def test_declared(stim_choice): assert stim_choice.declared.offset_na == 3_000"
     outcomes(pytester, tests, "--stim-device=pulsepal", *isolator).assert_outcomes(passed=1)
+
+
+@contextmanager
+def booting(behind: str) -> Iterator[str]:
+    """The URL of a line that swallows what is said in the first 1.6 s after each opening, as a board that boots."""
+    host, port = behind.removeprefix("socket://").split(":")
+
+    def serve() -> None:
+        while True:
+            try:
+                near = server.accept()[0]
+            except OSError:
+                return
+            time.sleep(1.6)
+            near.recv(65_536)
+            with near, socket.create_connection((host, int(port))) as far:
+                while each := select.select([near, far], [], [])[0][0]:
+                    data = each.recv(65_536)
+                    if not data:
+                        break
+                    (far if each is near else near).sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.realtime
+def test_a_board_that_boots_when_its_port_is_opened_is_waited_for_by_the_last_stop_too(
+    pytester: pytest.Pytester, tmp_path: Path
+) -> None:
+    with simulator(tmp_path / "device", "--tcp", "0") as device, booting(device.url) as url:
+        outcomes(pytester, "def test_it(stimulator): stimulator.identity", f"--stim-url={url}").assert_outcomes(
+            passed=1
+        )
 
 
 @pytest.mark.realtime

@@ -15,13 +15,19 @@ UM_PER_MM = 1_000
 # By unit as it is shown: what people write, each with how many of the smallest part it is; the first is meant without.
 UNITS: Mapping[str, Mapping[str, int]] = {
     "mA": {"ma": UA_PER_MA, "ua": 1, "μa": 1},
-    "min": {"min": US_PER_MIN, "mins": US_PER_MIN, "minutes": US_PER_MIN, "minute": US_PER_MIN, "s": US_PER_S,
-            "sec": US_PER_S, "seconds": US_PER_S, "h": 60 * US_PER_MIN},
+    "min": {**dict.fromkeys(("min", "mins", "minute", "minutes", "m"), US_PER_MIN),
+            **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), US_PER_S),
+            **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 60 * US_PER_MIN)},
     "mm": {"mm": UM_PER_MM, "cm": 10 * UM_PER_MM, "um": 1, "μm": 1},
     "ohm": {"ohm": 1, "ohms": 1, "ω": 1, "kohm": 1_000, "kω": 1_000, "k": 1_000},
     "": {"": 1},
 }  # fmt: skip
-_AMOUNT = re.compile(r"([+-]?[0-9][0-9.,]*|[.,][0-9]+)\s*([^\W\d_]*)")
+_AMOUNT = re.compile(r"([+-]?[0-9][0-9.,]*|[.,][0-9]+)\s*(?:([^\W\d_]+)\.?)?")
+# 20:30, as the screen shows a time left, and 20 min 30 s.
+_MIN_AND_S = re.compile(
+    r"([0-9]{1,2}):([0-5][0-9])|([0-9]{1,2})\s*m(?:in(?:ute)?s?)?\.?\s*([0-5]?[0-9])\s*s(?:ec(?:ond)?s?)?\.?",
+    re.IGNORECASE,
+)
 
 
 class AnswerReader(Protocol):
@@ -62,9 +68,10 @@ class Amount:
         self.hint = f"{self.span}; {why}" if why else self.span
 
     def read(self, text: str) -> int:
-        found = _AMOUNT.fullmatch(text.strip())
+        found = _AMOUNT.fullmatch(_in_seconds(text.strip()) if self._unit == "min" else text.strip())
         known = UNITS[self._unit]
-        unit = (found[2].casefold() if found else "") or next(iter(known))
+        unit = (found[2] or "").casefold() if found else ""
+        unit = unit or next(iter(known))
         if found is None or unit not in known:
             raise self._not(text, "is not a number" + (f" of {self._unit}" if self._unit else ""))
         if THOUSANDS.fullmatch(found[1]):
@@ -79,6 +86,15 @@ class Amount:
 
     def _not(self, text: str, why: str) -> Misuse:
         return Misuse(f"{text} {why}: {self._what} must be {self.span}")
+
+
+def _in_seconds(text: str) -> str:
+    """Minutes and seconds as seconds alone; any other time as it is."""
+    both = _MIN_AND_S.fullmatch(text)
+    if both is None:
+        return text
+    minutes, seconds = map(int, filter(None, both.groups()))
+    return f"{minutes * 60 + seconds} s"
 
 
 class OneOf:

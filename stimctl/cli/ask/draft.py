@@ -1,6 +1,7 @@
-"""Answers of a session that has not come to be: kept for its next start, in a file that only its owner can read.
+"""Answers of a session or a prescription that has not come to be: kept for the next start, for their owner alone.
 
-They are written after each answer, so that no end of the program loses them, and removed once a session was armed. What
+They are written after each answer, so that no end of the program loses them, and removed once a session was armed, or
+the prescription written. What
 is true of one moment (screening, scores) is never among them: it is asked anew (docs/decisions/0012-questions.md).
 """
 
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import click
 
+from stimctl.cli.ask.confirm import confirmed
 from stimctl.errors import StimctlError
 from stimctl.lock_file import private_folder
+from stimctl.look import refuse_pipe
+from stimctl.units import counted
 from stimctl.user_folder import named_folder, user_folder
 
 _VARIABLE = "STIMCTL_STATE"
@@ -35,11 +39,14 @@ class DraftAnswers:
 
 
 class Draft:
-    """The draft for one profile, or for its rehearsals; that of a repeated prescription is its subject's own."""
+    """The draft for one profile, its rehearsals or its prescriptions; that of a repeated one is its subject's own."""
 
-    def __init__(self, profile_id: str, *, rehearsal: bool = False, again_of: str | None = None) -> None:
+    def __init__(
+        self, profile_id: str, *, rehearsal: bool = False, paper: bool = False, again_of: str | None = None
+    ) -> None:
         of = "" if again_of is None else f"-again-{sha256(again_of.encode()).hexdigest()[:12]}"
-        self._name = f"draft-{'rehearsal-' if rehearsal else ''}{profile_id}{of}.json"
+        kind = "rehearsal-" if rehearsal else "prescription-" if paper else ""
+        self._name = f"draft-{kind}{profile_id}{of}.json"
         self._failed = False
 
     @property
@@ -50,6 +57,7 @@ class Draft:
     def load(self) -> DraftAnswers | None:
         """What was left, if anything is. One that cannot be read is told of, and counts as none."""
         try:
+            refuse_pipe(self.path)
             document = json.loads(self.path.read_text("utf-8"))
             answers = {str(name): str(answer) for name, answer in document["answers"].items()}
             return DraftAnswers(answers, datetime.fromisoformat(document["saved_utc"])) if answers else None
@@ -60,6 +68,20 @@ class Draft:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             click.echo(f"Answers were left, but their file is damaged: {self.path}. All is asked anew.", err=True)
         return None
+
+    def offered(self) -> dict[str, str]:
+        """What was left, where the person at the terminal wants it. Raises `click.Abort`."""
+        left = self.load()
+        if left is None:
+            return {}
+        who = left.answers.get("pseudonym", "nobody yet")
+        when = f"{left.saved.astimezone():%Y-%m-%d at %H:%M}"
+        were = "was" if len(left.answers) == 1 else "were"
+        click.echo(f"{counted(len(left.answers), 'answer')} {were} left on {when}, for {who}.")
+        if confirmed("Go on from there? n: they are thrown away"):
+            return dict(left.answers)
+        self.remove()
+        return {}
 
     def save(self, answers: Mapping[str, str]) -> None:
         """Keep these. Where that cannot be it is said once, and the asking goes on."""

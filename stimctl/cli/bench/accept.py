@@ -80,9 +80,9 @@ _UNITS = ("V", "mV", "uV", "A", "mA", "uA", "nA")
 @click.option("--stimulator", callback=label, help="What was measured: maker, model, serial number.")
 @click.option("--operator", callback=label, help="Who measured.")
 @click.option("--instrument", callback=label, help="With what: maker, model, serial number.")
-@click.option("--html", type=_FILE, help="Write a page with pictures here.")
-@click.option("--pdf", type=_FILE, help="Write the same on paper here.")
-@click.option("--junit", type=_FILE, help="Write JUnit XML here.")
+@click.option("--html", type=_FILE, help="Write a page with pictures here, anew each time.")
+@click.option("--pdf", type=_FILE, help="Write the same on paper here, anew each time.")
+@click.option("--junit", type=_FILE, help="Write JUnit XML here, anew each time.")
 @json_option
 def accept(
     captures: tuple[Path, ...], loads: tuple[float, ...], profile_name: str, variant: str | None,

@@ -80,7 +80,8 @@ class LoadDriver:
         from stimctl.cli.bench.plot_screen import plot_screen
 
         drawn = plot_screen(prescription, began_us, self._readings) if self._terminal else None
-        with drawn if drawn is not None else nullcontext(PlainLines(prescription, began_us, sys.stderr)) as display:
+        lines = PlainLines(prescription, began_us, sys.stderr, attended=self._terminal)
+        with drawn if drawn is not None else nullcontext(lines) as display:
             yield display
 
 

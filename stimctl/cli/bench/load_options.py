@@ -1,6 +1,9 @@
 """The options that `stimctl bench run` and `sweep` share: the port, the load, the pulses, where the readings go."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,8 @@ from stimctl.cli.bench.amounts import AMPLITUDE, LOAD, MODE, RATE, WIDTH
 from stimctl.cli.device_options import device_options
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.table import json_option
+from stimctl.errors import Problem, Unsafe
+from stimctl.units import UA_PER_MA, US_PER_S, hz_text
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _PULSES = (
@@ -43,6 +48,32 @@ def load_options(*, channels: bool) -> Callable[[Callable[..., Any]], Callable[.
         return device_options()(command)
 
     return decorate
+
+
+# What a limit is about, the option that says it, and its amount as people write it.
+_OPTION_OF: tuple[tuple[str, str, Callable[[int], str]], ...] = (
+    (r"stimulation_us", "--seconds", lambda us: f"{us / US_PER_S:g} s"),
+    (r"ceiling_ua|channels\[\d\]\.amplitude_ua", "--amplitude", lambda ua: f"{ua / UA_PER_MA:g} mA"),
+    (r"segment \d period_us", "--frequency", hz_text),
+    (r"segment \d (second_)?width_us", "--width", lambda us: f"{us} us"),
+)
+
+
+@contextmanager
+def limits_by_option() -> Iterator[None]:
+    """Name what breaks a limit as its option does, and not as the prescription's field is called inside."""
+    try:
+        yield
+    except Unsafe as broken:
+        raise Unsafe({str(each): each for each in map(_by_option, broken.problems)}.values()) from None
+
+
+def _by_option(problem: Problem) -> Problem:
+    allowed = problem.allowed.replace("ramp_only = true", "--ramp-only")
+    for field, option, shown in _OPTION_OF:
+        if re.fullmatch(field, problem.field) and isinstance(problem.value, int):
+            return Problem(f"{option} {shown(problem.value)}", None, allowed)
+    return replace(problem, allowed=allowed)
 
 
 def check_pulses(mode: object, frequency: object) -> None:

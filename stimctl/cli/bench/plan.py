@@ -12,7 +12,7 @@ import click
 from stimctl import __version__
 from stimctl.cli import codes
 from stimctl.cli.device_options import device_options, missing_port
-from stimctl.cli.table import echo_json, json_option, table
+from stimctl.cli.table import echo_file, echo_json, json_option, table
 from stimctl.errors import Misuse, StimctlError
 from stimctl.new_file import write_new
 from stimctl.units import counted
@@ -70,7 +70,7 @@ def plan(
     from stimctl.cli.run.operator import OperatorGone
 
     if example:
-        click.echo(EXAMPLE.read_text("utf-8"), nl=False)
+        echo_file(EXAMPLE.read_text("utf-8"))
         return
     if file is None:
         raise click.UsageError("Missing argument 'FILE': the plan; --example prints one to begin from.", ctx)

@@ -11,6 +11,7 @@ from stimctl.cli import codes
 from stimctl.cli.completion import session_ids
 from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import READ, Choice, choosing, exit_code_of, log, opened
+from stimctl.cli.table import echo_file
 from stimctl.errors import Misuse
 from stimctl.new_file import write_new
 
@@ -69,7 +70,8 @@ def export(
         text = _exported(ledger, ids, summaries, form, what, one=len(sessions) == 1)
         if output is None:
             for part in text:
-                click.echo(part, nl=False)
+                assert isinstance(part, str)  # Parquet has a file
+                echo_file(part)
         else:
             write_new(output, text, force=force)
             marks = ", ".join(sorted({summary.head.watermark for summary in summaries})) or "nothing"

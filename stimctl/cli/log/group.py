@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.completion import profile_names
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.texts import label
 
@@ -107,7 +108,7 @@ def choosing(command: _Command) -> _Command:
     options = (
         click.option("-n", "number", type=WholeNumber(1), help="The newest N only."),
         click.option("--since", callback=_since, metavar="DAY", help="From this day on, by this computer's clock."),
-        click.option("--profile", help="Of this profile."),
+        click.option("--profile", shell_complete=profile_names, help="Of this profile."),
         click.option("--subject", callback=label, help="Of this pseudonym, or of this kind of subject."),
         click.option("--device", help="On a device whose model or serial number has this in it."),
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stimctl.cli import codes
+from stimctl.cli.completion import session_ids
 from stimctl.cli.done import echo_done
 from stimctl.cli.log.group import log, opened
 from stimctl.cli.numbers import Number, WholeNumber
@@ -23,7 +24,7 @@ _LOG_CODES = codes.help_text((codes.DONE, codes.USAGE, codes.INVALID, codes.LOG)
 
 
 @log.command(epilog=_LOG_CODES)
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @click.argument("text", metavar="TEXT")
 @author
 @click.pass_obj
@@ -38,7 +39,7 @@ def note(path: Path, session: str, text: str, author: str | None) -> None:
 
 
 @log.command(epilog=_LOG_CODES)
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @click.argument("text", metavar="TEXT")
 @click.option("--severity", type=click.Choice(["mild", "moderate", "severe"]), help="As you judge it.")
 @author
@@ -54,7 +55,7 @@ def adverse(path: Path, session: str, text: str, severity: str | None, author: s
 
 
 @log.command(epilog=_LOG_CODES)
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @click.option("--when", type=click.Choice(["before", "after"]), required=True, help="The session.")
 @click.option("--pain", type=Number(0, 10), help="0 none, 10 the worst.")
 @click.option("--sensation", type=Number(0, 10), help="At the needles.")
@@ -152,7 +153,7 @@ def recover(path: Path) -> None:
 
 
 @log.command(epilog=_LOG_CODES)
-@click.argument("session", metavar="ID")
+@click.argument("session", metavar="ID", shell_complete=session_ids)
 @click.option("--key", type=_FILE, required=True, help="The private key (PEM); with --command, the public one.")
 @click.option("--command", help="Signs elsewhere: the message on its input, 64 bytes (or hex, base64) on its output.")
 @click.option("--signer", callback=label, help="Who signs: a name to be written beside the signature.")

@@ -1,6 +1,7 @@
 """What the log knows of earlier sessions: the prescription to give again, and when a person was last treated."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,12 +47,31 @@ def last_session(pseudonym: str, *, rehearsal: bool) -> LastSession:
 
 
 def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """The prescription of the newest session of `name`, a pseudonym or a session's id; of any, where it is empty or
-    `latest`, which means the newest in every command.
+    """The prescription of the newest session of `name`, a pseudonym; else of the session whose id it is, or whose
+    beginning or end; of any, where it is empty or `latest`, which means the newest in every command.
 
     With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
     name = "" if name == "latest" else name
+    try:
+        return _newest_values(name, profile_id, rehearsal=rehearsal)
+    except Misuse:
+        if (session_id := _session_meant(name)) is None:
+            raise
+    return _newest_values(session_id, profile_id, rehearsal=rehearsal)
+
+
+def _session_meant(name: str) -> str | None:
+    """The one session that `name` is a part of, as in every command."""
+    if not name or not ledger_is_there(path := ledger_path()):
+        return None
+    with Ledger(path, read_only=True) as ledger, suppress(Misuse, LogFault):
+        found = ledger.resolve(name)
+        return None if found == name else found
+    return None
+
+
+def _newest_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tuple[dict[str, Any], Mapping[str, Any]]:
     of_other_kind = False
     for _, entry in _opened():
         body = entry.body

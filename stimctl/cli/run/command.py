@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stimctl.cli import codes
-from stimctl.cli.completion import profile_names
+from stimctl.cli.completion import profile_names, session_ids
 from stimctl.cli.device_options import device_options, missing_port
 from stimctl.cli.streams import at_terminal
 from stimctl.cli.table import json_option
@@ -34,8 +34,9 @@ REHEARSAL_URL = "sim://?pace=real"
     metavar="[WHO]",
     is_flag=False,
     flag_value="",
+    shell_complete=session_ids,
     callback=lambda ctx, option, who: who and label(ctx, option, who),
-    help="The last prescription of a pseudonym or of a session's id, or `latest` of all: asked is only what is new.",
+    help="The last prescription of a pseudonym, of a session by its id, or `latest` of all: asked is only what is new.",
 )
 @click.option("--rehearse", is_flag=True, help="A person's whole session, on the simulator; marked REHEARSAL.")
 @click.option("--variant", help="Variant of the profile, if it has several and the questions are asked.")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from stimctl.cli.console import CommandConsole
 from stimctl.cli.run import wording as words
+from stimctl.cli.streams import plain_terminal
 from stimctl.prescription import Prescription
 from stimctl.session.states import OUTPUT
 from stimctl.session.view import Alarm, OperatorMessage, Priority, SessionView, StateChanged
@@ -37,11 +38,15 @@ _BANNER_STYLE = {
 }
 
 
+_COLUMNS, _LINES = 40, 10  # [choice] from 38 columns on the first line has the banner and STOP whole
+
+
 def can_draw() -> bool:
-    """Whether standard output is a terminal that a screen can be drawn on, and says what kind."""
+    """Whether standard output is a terminal that a screen can be drawn on, says what kind, and is large enough."""
     console = CommandConsole()
-    named = os.name == "nt" or bool(os.environ.get("TERM"))
-    return named and console.is_terminal and console.is_interactive and not console.is_dumb_terminal
+    named = os.name == "nt" or not plain_terminal()
+    large = console.width >= _COLUMNS and console.height >= _LINES
+    return named and large and console.is_terminal and console.is_interactive and not console.is_dumb_terminal
 
 
 class LiveScreen:

@@ -42,6 +42,8 @@ class PlainLines:
             profile = self._prescription.profile
             who = f"{view.identity.model} {view.identity.serial}, firmware {view.identity.firmware}"
             self._say(view.now_us, f"{self._banner}: {who}; {profile.title} ({profile.id} {profile.version})")
+            if self._attended:
+                self._say_keys(view.now_us)
             for flag in self._prescription.flags:
                 if flag.name == "reached":
                     self._say(view.now_us, str(flag))
@@ -62,8 +64,11 @@ class PlainLines:
     def _wait_at(self, gate: str | None, now_us: int) -> None:
         if gate is not None and gate != self._gate:
             self._say(now_us, f">>> {gate}")
-            self._say(now_us, f"    {words.STOP_HELP}; {words.KEY_HELP}")
+            self._say_keys(now_us)
         self._gate = gate
+
+    def _say_keys(self, now_us: int) -> None:
+        self._say(now_us, f"    {words.STOP_HELP}; {words.KEY_HELP}")
 
     def _event(self, event: Any) -> None:
         if isinstance(event, StateChanged):

@@ -45,7 +45,6 @@ from stimctl.profile import Profile, Profiles, choose, load_profiles
 from stimctl.session.interlocks import check_fit, check_kind, no_front_end
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.units import counted
 from stimctl.wire.codes import simulator_or_hardware
 
 _SCORES = (("pain", "Pain"), ("sensation", "Sensation at the needles"))
@@ -214,7 +213,7 @@ class _AskedRun:
             return PreparedRun(prescription, given, self._device, before, course_id=self._course.course_id)
         again_of = None if given is None else str(given["pseudonym"])
         draft = Draft(self._profile.id, rehearsal=self._request.rehearse, again_of=again_of)
-        answers = _left(draft) or ({} if given is None else answers_for(given, self._profile))
+        answers = draft.offered() or ({} if given is None else answers_for(given, self._profile))
         if answers:
             self._asked_of = answers.get("pseudonym")
             self._taken = set(answers) - {"subject", "pseudonym"}
@@ -267,21 +266,6 @@ class _AskedRun:
         screened = self._screening.of_needles(form, paper.pseudonym, placed)
         prescription = from_mapping(values, self._profiles, source="the answers", screening=screened)
         return _rehearsed(self._request, prescription), ask_scores(form, "before")
-
-
-def _left(draft: Draft) -> dict[str, str]:
-    """The answers of a session that never came to be, where the person wants them."""
-    left = draft.load()
-    if left is None:
-        return {}
-    who = left.answers.get("pseudonym", "nobody yet")
-    when = f"{left.saved.astimezone():%Y-%m-%d at %H:%M}"
-    were = "was" if len(left.answers) == 1 else "were"
-    click.echo(f"{counted(len(left.answers), 'answer')} {were} left on {when}, for {who}.")
-    if confirmed("Go on from there? n: they are thrown away"):
-        return dict(left.answers)
-    draft.remove()
-    return {}
 
 
 def ask_scores(form: Form, when: str) -> dict[str, Any]:

@@ -49,8 +49,6 @@ def test_a_level_has_its_height_and_its_begin(begin_s: float, length_s: float, s
         Bench(rate_hz=RATE_HZ, hum_v=0.1, hum_hz=59.98, noise_v=0.005, inverted=True),
         Bench(rate_hz=RATE_HZ, hum_v=0.01, drift_v_per_s=0.2),
         Bench(rate_hz=RATE_HZ),
-        Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005),  # a level is the one code that is seen between pulses
-        Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005, hum_v=0.01),  # of two codes, which the pulses meet alike
     ],
     ids=str,
 )
@@ -97,3 +95,16 @@ def test_a_level_beyond_the_scale_is_higher_than_any() -> None:
     assert seen.highest is not None
     assert (seen.highest.over, seen.highest.height, seen.held) == (True, pytest.approx(0.5, abs=0.001), 2)
     assert seen.highest.begin_s == pytest.approx(0.9055, abs=0.001)
+
+
+def test_a_level_that_is_one_of_few_codes_is_not_their_step() -> None:
+    samples = on(Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005, seed=216), 0.4)
+    samples[20_550:27_550] += 0.1
+    highest = found(samples).highest
+    assert highest is not None
+    assert highest.height == pytest.approx(0.1, abs=0.003)
+
+
+def test_a_hum_that_pulses_meet_alike_is_no_drift() -> None:
+    bench = Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005, hum_v=0.01, seed=241)
+    assert found(capture(steady(0.0100003, 298), Truth(), bench, 3.0).astype(np.float32)).highest is None

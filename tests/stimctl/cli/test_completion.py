@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from stimctl.cli import codes, main
+from stimctl.cli.completion import profile_names, session_ids
 from stimctl.ledger import Ledger, ledger_path
 
 STIMCTL = str(Path(sys.executable).with_name("stimctl"))
@@ -45,6 +48,30 @@ def test_the_newest_session_comes_first(home: Path, tmp_path: Path) -> None:
     with Ledger(ledger_path(), read_only=True) as ledger:
         first, second = ledger.session_ids()
     assert completed("stimctl log show ", tmp_path) == ["latest", second, first]
+
+
+def parameters(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
+    """Each parameter of each command below, with its command's name."""
+    context = click.Context(command)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from ((f"{name} {more}", each) for more, each in parameters(below))
+    else:
+        yield from (("", each) for each in command.params)
+
+
+def test_every_session_and_every_profile_that_is_asked_for_is_completed() -> None:
+    lacking, seen = [], 0
+    for where, each in parameters(main):
+        session = (each.metavar or "").startswith(("ID", "[ID]")) or (each.name == "again" and where.startswith("run"))
+        if session or "--profile" in each.opts:
+            seen += 1
+            if each._custom_shell_complete is not (session_ids if session else profile_names):
+                lacking.append((where, each.name))
+    assert lacking == []
+    assert seen > 12
 
 
 def test_a_wrong_file_completes_nothing_and_breaks_nothing(tmp_path: Path) -> None:

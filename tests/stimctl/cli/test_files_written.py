@@ -8,17 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from stimctl.cli import codes, main
 from stimctl.profile import examples_folder
+from tests.stimctl.cli.terminal import STIMCTL
 from tests.stimctl.ledger.test_damage import tmpfs
+from tests.stimctl.session.processes import simulator
 
 BENCH = str(examples_folder() / "bench-2hz.toml")
 RUN = f"run bench-2hz --port sim:// --prescription {BENCH}"
 TRAFFIC = f"{RUN} --record-traffic FILE"
 BENCH_RUN = "bench run --port sim:// --ohm 1000 --seconds 20 --telemetry FILE"
+CAPTURE = "capture.npz"
+ACCEPT = f"bench accept --profile bench-2hz --load 500 --capture {CAPTURE}"
 WRITING = [
     "log backup FILE",
     "log export latest --format csv -o FILE",
@@ -39,7 +44,10 @@ WRITING = [
 REPORTS = [  # made anew each time
     "conformance --port sim:// --only R-05 --html FILE",
     "conformance --port sim:// --only R-05 --junit FILE",
+    f"{ACCEPT} --html FILE",
+    f"{ACCEPT} --junit FILE",
 ]
+OF_URLS = ["info --port sim://?record=FILE"]  # which are no command's own
 RUN_ALL = """
 import json, sys
 from click.testing import CliRunner
@@ -57,30 +65,51 @@ def stimctl(words: str) -> tuple[int, str]:
 
 
 @pytest.fixture
-def filled(home: Path) -> Path:
-    """A home with a session and a course."""
+def filled(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a session and a course, and a capture in the folder where one works."""
+    monkeypatch.chdir(tmp_path)
+    np.savez(CAPTURE, ch1=np.zeros(1_000, np.float32), rate_hz=100_000)
     assert stimctl(RUN)[0] == codes.DONE
     assert stimctl("course new P-17 low-back-pain --simulated")[0] == codes.DONE
     return home
 
 
-@pytest.mark.parametrize("words", [*WRITING, *REPORTS])
+@pytest.mark.parametrize("words", [*WRITING, *REPORTS, *OF_URLS])
 def test_a_file_is_its_users_alone_and_replaces_nothing(words: str, filled: Path, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     before = words.replace("FILE", str(folder / "file"))
     code, told = stimctl(before)
-    assert code in (codes.DONE, codes.NOT_EXAMINED), told
+    assert code in (codes.DONE, codes.NOT_EXAMINED, codes.UNMET), told
     written = min(folder.iterdir(), key=lambda each: (each.suffix in (".anchor", ".pub"), each))
     if os.name == "posix":
         assert stat.S_IMODE(written.stat().st_mode) == 0o600
-    if words in REPORTS:
-        return
     written.write_bytes(b"another's")
     code, told = stimctl(before)
+    if words not in WRITING:
+        assert written.read_bytes() != b"another's"
+        return
     assert code == codes.INVALID, told
     assert written.name in told
     assert written.read_bytes() == b"another's"
+
+
+@pytest.mark.realtime
+@pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")
+def test_a_simulators_files_are_its_users_alone_and_its_journal_takes_no_other_file(tmp_path: Path) -> None:
+    with simulator(tmp_path, "--tcp", "0") as device:
+        device.process.terminate()
+        device.process.wait(20)
+    spied = tmp_path / "spied"
+    info = [*STIMCTL, "info", "--port", f"spy://{os.ttyname(os.openpty()[1])}?file={spied}"]
+    subprocess.run(info, capture_output=True, check=False)
+    for file in (tmp_path / "journal", tmp_path / "record", tmp_path / "flash", spied):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    other = tmp_path / "other"
+    other.write_text("another's")
+    code, told = stimctl(f"sim --tcp 0 --journal {other}")
+    assert (code, other.read_text()) == (codes.INVALID, "another's")
+    assert "is no journal, and nothing is added to it" in told
 
 
 def refused(folder: Path, *before: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from stimctl.cli import codes, main
+from stimctl.cli.ask.draft import Draft
 from stimctl.prescription import from_file
 from stimctl.profile import examples_folder
 from tests.stimctl.cli.run.test_command import run, short
@@ -82,3 +83,37 @@ def test_a_new_one_is_asked_without_a_device_and_written(home: Path, tmp_path: P
     assert values["channels"][0]["first"] == {"point": "BL-23", "side": "left"}
     assert from_file(file).targets_ua == {1: 1_800}
     assert not home.exists()
+
+
+@pytest.mark.realtime
+def test_a_file_that_cannot_be_written_is_told_before_a_question(tmp_path: Path) -> None:
+    there = tmp_path / "there.toml"
+    there.write_text("another's")
+    for file, why in ((there, "exists already"), (tmp_path / "no" / "new.toml", "there is no folder")):
+        with Terminal("prescription", "new", "low-back-pain", "-o", str(file)) as terminal:
+            terminal.wait_for(why)
+            assert terminal.ended() == codes.INVALID
+            assert "Subject" not in terminal.text
+
+
+@pytest.mark.realtime
+def test_answers_that_became_no_prescription_are_offered_again_and_stand_for_nobody_else(tmp_path: Path) -> None:
+    file = tmp_path / "new.toml"
+    command = ("prescription", "new", "low-back-pain", "-o", str(file))
+    with Terminal(*command) as terminal:
+        answered(terminal, ON_SIMULATOR[:6])
+        terminal.wait_for("Channels.*: ")
+        terminal.press("\x04")
+        assert terminal.ended() == codes.INTERRUPTED
+    assert Draft("low-back-pain").load() is None  # a session begins from its own
+    rest = [ON_SIMULATOR[10], ("Inserted", "30 mm"), ON_SIMULATOR[12]]
+    with Terminal(*command) as terminal:
+        terminal.wait_for("6 answers were left on .*, for P-17")
+        answered(terminal, [("Go on from there", "y"), *ON_SIMULATOR[6:10], *rest, ("Enter goes on", "2")])
+        answered(terminal, [("Pseudonym", "P-18"), ("Operator", "Dr. Q."), ("Minutes", "25")])
+        answered(terminal, [*ON_SIMULATOR[4:6], ("Enter goes on", "")])
+        terminal.wait_for("The prescription is ")
+        assert terminal.ended() == codes.DONE
+    values = tomllib.loads(file.read_text())
+    assert (values["pseudonym"], values["operator"], values["minutes"]) == ("P-18", "Dr. Q.", 25)
+    assert Draft("low-back-pain", paper=True).load() is None

@@ -88,6 +88,20 @@ def test_other_commands_too(command: tuple[str, ...]) -> None:
     assert done.stdout.isascii()
 
 
+@pytest.mark.realtime
+@pytest.mark.parametrize("environment", [C_LOCALE, {"PYTHONIOENCODING": "latin-1"}], ids=str)
+def test_what_could_stand_in_a_file_is_the_same_on_a_pipe_in_every_locale(
+    environment: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    ours = tmp_path / "ours.toml"
+    ours.write_text(Path(BENCH).read_text("utf-8").replace("example-009", "\u60a3-17"), "utf-8")
+    assert stimctl(*RUN[:-1], str(ours)).returncode == codes.DONE
+    for number, command in enumerate(["log export latest --format csv", "prescription from-log latest", "profile new"]):
+        file = tmp_path / f"file{number}"
+        assert stimctl(*command.split(), "-o", str(file)).returncode == 0
+        assert stimctl(*command.split(), **environment).stdout == file.read_bytes()
+
+
 # --- closed, and read no more -------------------------------------------------------------------------
 
 
@@ -114,6 +128,14 @@ class TestInAShell:
         """The far end leaves before anything is written, which `head` does only now and then."""
         done = in_shell(f"stimctl {command} 2>&1 | true; echo ${{PIPESTATUS[0]}}")
         assert done.stdout.strip() != str(codes.UNEXPECTED)
+
+    @pytest.mark.parametrize("how", ["--tcp 0", "--pty"])
+    def test_a_simulator_whose_url_nobody_reads_or_that_finds_no_room_blames_no_line(self, how: str) -> None:
+        done = in_shell(
+            f"{{ sleep 0.3; stimctl sim {how}; echo $? >&2; }} | true; stimctl sim {how} > /dev/full; echo $?"
+        )
+        assert done.stderr == "141\nError: what this command prints cannot be written: No space left on device\n"
+        assert done.stdout.strip() == str(codes.INVALID)
 
     def test_unread_output_has_a_code_of_its_own(self) -> None:
         done = in_shell("{ sleep 0.3; stimctl profile show migraine; echo $? >&2; } | true")

@@ -1,8 +1,10 @@
-/* Loaded before the C library: from the DISK_AFTERth on, each call of the kind DISK_CALL (read, write, sync) on a file
+/* Loaded before the C library: from the DISK_AFTERth on, each call of the kind DISK_CALL (read, write, sync, lock) on a file
    whose name ends with DISK_NAME fails with the error number DISK_ERRNO. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,3 +35,12 @@ ssize_t pread64(int file, void *data, size_t size, off64_t at) {
 }
 int fsync(int file) { return fails(file, "sync") ? -1 : NEXT(int, "fsync", int)(file); }
 int fdatasync(int file) { return fails(file, "sync") ? -1 : NEXT(int, "fdatasync", int)(file); }
+int fcntl64(int file, int command, ...) {
+    va_list rest;
+    void *argument;
+    va_start(rest, command);
+    argument = va_arg(rest, void *);
+    va_end(rest);
+    if ((command == F_SETLK || command == F_SETLKW) && fails(file, "lock")) return -1;
+    return NEXT(int, "fcntl64", int, int, ...)(file, command, argument);
+}

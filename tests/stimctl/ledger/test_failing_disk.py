@@ -128,3 +128,11 @@ def test_a_session_ends_at_zero_and_says_what_its_log_lacks(
     with Ledger(tmp_path / "data" / "ledger.sqlite") as ledger:
         assert ledger.sealed is None
         assert ledger.verify().ok
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL])
+def test_a_disk_without_locks_is_said_to_have_none(library: Path, path: Path, number: int) -> None:
+    with Ledger(path) as ledger:
+        ledger.append("s-1", "note", 0, {})
+    done = program(library, APPENDS.replace("ledger = ", "break_disk()\nledger = "), ("", "lock", 0, number), str(path))
+    assert f"LogFault: the ledger {path} cannot be locked: its disk has no file locks" in done.stderr

@@ -11,6 +11,7 @@ from stimctl import lock_file
 from stimctl.errors import LogFault
 from stimctl.ledger import Ledger, ledger_is_there
 from stimctl.ledger.files import FilesInPlace, LedgerBusy, wal_path
+from stimctl.ledger.replace import recover
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, pipes and modes as POSIX has them")
 
@@ -57,10 +58,24 @@ def test_an_empty_file_is_said_to_be_empty_and_may_be_begun(tmp_path: Path) -> N
         assert ledger.verify().ok
 
 
-def test_a_file_in_the_place_of_the_locks_is_said_to_be_one(tmp_path: Path) -> None:
-    (tmp_path / "ledger.live").touch()
-    with pytest.raises(LogFault, match="is no folder, where the locks"):
+@pytest.mark.parametrize(("name", "what"), [("ledger.live", "the locks"), ("ledger.sealed", "damaged copies")])
+def test_a_file_in_the_place_of_a_folder_is_said_to_be_one(name: str, what: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(LogFault, match=f"{name} is no folder, where {what}"):
         Ledger(tmp_path / "ledger.sqlite")
+
+
+@posix
+def test_nothing_is_copied_through_a_link_in_the_place_of_the_damaged_copies(ledger: Ledger, path: Path) -> None:
+    ledger.append("s-1", "note", 0, {})
+    ledger.close()
+    other = path.parent / "other"
+    other.mkdir()
+    path.with_suffix(".sealed").symlink_to(other)
+    path.write_bytes(path.read_bytes().replace(b"note", b"nope", 1))
+    with pytest.raises(LogFault, match="is no folder, where damaged copies"):
+        recover(path)
+    assert list(other.iterdir()) == []
 
 
 def test_what_is_no_ledger_gets_no_anchor(tmp_path: Path) -> None:

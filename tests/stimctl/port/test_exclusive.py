@@ -1,5 +1,6 @@
 """A terminal is one session's alone, whichever URL opens it, from the same process and from another."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import serial.tools.list_ports
 
-from stimctl.errors import PortBusy
+from stimctl.errors import LineLost, PortBusy
 from stimctl.port import exclusive, open_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows opens a serial port once only")
@@ -162,3 +163,41 @@ def test_a_terminal_that_knows_no_such_lock_has_the_other(name: str, monkeypatch
     with pytest.raises(PortBusy):
         open_port(name)
     os.close(descriptor)
+
+
+# --- what another program has locked ------------------------------------------------------------------
+
+HOLDING = """
+import fcntl, os, sys, termios
+descriptor = os.open(sys.argv[2], os.O_RDWR | os.O_NOCTTY)
+if sys.argv[1] == "TIOCEXCL":
+    fcntl.ioctl(descriptor, termios.TIOCEXCL)
+else:
+    getattr(fcntl, sys.argv[1])(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+print("held", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("lock", ["flock", "lockf", "TIOCEXCL"])
+def test_what_another_program_locked_in_its_own_way_is_busy(name: str, lock: str) -> None:
+    if lock == "TIOCEXCL" and sys.platform != "linux":
+        pytest.skip("only Linux tells of it")
+    command = [sys.executable, "-c", HOLDING, lock, name]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(PortBusy, match="another program holds the port"):
+            open_port(name)
+        other.kill()
+
+
+@pytest.mark.parametrize("scheme", ["plain", "alt-vtime"])
+def test_a_port_without_locks_is_not_said_to_be_held(name: str, scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    with pytest.raises(LineLost, match=r"the port cannot be locked \(Operation not supported\)"):
+        open_port(URLS[scheme](name))

@@ -110,6 +110,14 @@ def at_zero(device_time_us: int) -> m.Status:
     return status(DeviceState.ENDED, device_time_us)._replace(zero=1)
 
 
+def test_where_nothing_was_armed_zero_is_in_no_doubt_unless_the_board_may_stay_driven() -> None:
+    bench = Bench()
+    bench.context.times.armed_us = None
+    assert bench.closing.zero_in_doubt is False
+    bench.line.may_stay_driven = True
+    assert bench.closing.zero_in_doubt is True
+
+
 # --- the line goes while the device is put at rest -------------------------------------------------------
 
 
@@ -587,17 +595,24 @@ def test_a_line_lost_after_the_last_entry_ends_it_without_an_acknowledgement() -
 
 
 @pytest.mark.parametrize(
-    ("by_lease", "action"),
+    ("identity", "action"),
     [
-        (False, "the dose is still in the device: mend the log, then connect again"),
-        (True, "the device keeps no dose, and the log has not got it: write down what the summary says"),
+        (replace(IDENTITY, simulator=False), "the dose is still in the device: mend the log, then connect again"),
+        (
+            IDENTITY,
+            "the dose is still in the device, which at sim:// ends with this program: mend the log, then connect again",
+        ),
+        (
+            replace(IDENTITY, by_lease=True),
+            "the device keeps no dose, and the log has not got it: write down what the summary says",
+        ),
         (None, "the dose is still in the device: mend the log, then connect again"),
     ],
 )
-def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(by_lease: bool | None, action: str) -> None:
+def test_a_last_entry_that_cannot_be_written_is_told_and_the_end(identity: Identity | None, action: str) -> None:
     bench = Bench().stop().zero()
     bench.closing.on_records(records(), STOP_US + 4_000)
-    bench.context.device.identity = None if by_lease is None else replace(IDENTITY, by_lease=by_lease)
+    bench.context.device.identity = identity
     bench.closing.log_failed("the disk is full", STOP_US + 5_000)
     assert bench.alarms() == [(Priority.HIGH, "the disk is full", action)]
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)

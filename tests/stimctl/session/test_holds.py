@@ -163,6 +163,7 @@ def test_what_is_asked_right_behind_the_start_holds_for_it(
     flows = [flow for flow in rig.recorder.flows(1, FlowKind.TRAIN) if flow.last_us > at_us + 500_000]
     assert max((flow.shape.first_na / 1_000 for flow in flows), default=0) <= most_ua + 10
     assert len(rig.log.of("started")) == 1 + resumed, "the start itself was not lost"
+    assert len(rig.log.of("held")) == resumed + (most_ua == 0), "with nothing left it is held, not run at zero"
 
 
 class SlowDisk(ListLog):

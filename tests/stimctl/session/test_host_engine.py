@@ -453,6 +453,31 @@ def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
     assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
 
 
+def test_damaged_frames_are_counted_by_the_minute_and_from_the_first_on() -> None:
+    """The host's clock began two hours ago."""
+    made, due = engine()
+    telemetry, at_us = made._telemetry, 7_200 * S
+    told: list[str] = []
+
+    def watch(after_s: int, frames: int, damaged: int) -> list[str]:
+        due.frames, due._splitter.damaged = frames, damaged
+        telemetry.watch_line(at_us + after_s * S)
+        told[:], before = [alarm.text for alarm in made._context.alarms], len(told)
+        return [text.partition(" frames")[0] for text in told[before:]]
+
+    assert watch(0, 5, 5) == ["5 of 10"], "also what came before the first keepalive"
+    assert watch(1, 300, 9) == []
+    assert watch(2, 300, 10) == ["10 of 310"], "twice as many"
+    assert watch(60, 1_400, 13) == [], "the minute is over: from here on it is counted anew"
+    assert watch(61, 1_420, 18) == ["5 of 25"], "the minute as a whole had less than one in a hundred"
+    assert watch(120, 1_480, 20) == [], "this one has more"
+    assert watch(121, 1_500, 27) == [], "so it is not told again before twice as many are"
+    assert watch(180, 2_700, 27) == []
+    assert watch(181, 2_720, 31) == []
+    assert watch(182, 2_740, 32) == ["5 of 45"]
+    assert watch(900, 3_000, 69) == ["42 of 342"], "a long time without a keepalive is judged before it is over"
+
+
 def test_with_each_keepalive_the_line_is_looked_at() -> None:
     made, due = engine()
     due._splitter.damaged = 5

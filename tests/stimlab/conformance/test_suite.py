@@ -110,8 +110,8 @@ class TestRunner:
         checks = [made(runs_on, needs=Capability.WATCHDOG | Capability.RAMPS)]
         identify = dut.identify
 
-        def poor() -> object:
-            identity = identify()
+        def poor(within_ms: int) -> object:
+            identity = identify(within_ms)
             dut.capabilities = Capability.RAMPS
             return identity
 
@@ -170,6 +170,18 @@ class TestRunner:
         assert run.broken_off.startswith("the line was lost in made: the cable is out")
         assert "zero was NOT confirmed" in run.broken_off
         assert dut.traffic[-1].data.endswith(STOP_FRAME)
+
+    def test_a_board_that_boots_when_its_port_is_opened_is_waited_for(self) -> None:
+        dut = bench_on()
+        write, up_us = dut.port.write, dut.now_us + 1_600_000
+
+        def heard_once_up(data: bytes) -> None:
+            if dut.now_us >= up_us:
+                write(data)
+
+        dut.port.write = heard_once_up  # type: ignore[method-assign]
+        run = SuiteRunner(dut).run([made(runs_on)])
+        assert [outcome.verdict for outcome in run.outcomes] == ["passed"], run.broken_off
 
     def test_a_check_that_raises_is_an_error_with_its_trace_and_the_run_goes_on(self) -> None:
         dut = bench_on()

@@ -66,7 +66,11 @@ def test_any_rate_and_width_within_the_limits(hertz: str, width: str, period_us:
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--amplitude", "2.5mA"), codes.UNSAFE, "2500"),
+        (("--amplitude", "2.5mA"), codes.UNSAFE, "--amplitude 2.5 mA: must be 500 to 2000 uA"),
+        (("--frequency", "0.5"), codes.UNSAFE, "--frequency 0.5 Hz: must be 10000 to 1000000 us"),
+        (("--seconds", "31min"), codes.UNSAFE, "--seconds 1860 s: must be"),
+        (("--width", "50us"), codes.UNSAFE, "--width 50 us: must be 100 to 600 us"),
+        (("--seconds", "12"), codes.UNSAFE, "give more time, or --ramp-only where that is meant"),
         (("--frequency", "120"), codes.UNSAFE, "1-100 Hz"),
         (("--width", "700us"), codes.UNSAFE, "must be 100 to 600 us"),
         (("--frequency", "50", "--mode", "2"), codes.USAGE, "give one of the two"),

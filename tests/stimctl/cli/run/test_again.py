@@ -12,6 +12,8 @@ from stimctl.cli.run.again import earlier_values, last_session, values_in_log
 from stimctl.errors import LogFault, Misuse
 from stimctl.ledger import Ledger
 from stimctl.ledger.append import draft, utc_now, utc_text
+from stimctl.prescription import from_file
+from stimctl.profile import examples_folder
 
 TWICE = '{"prescription":{"profile":{"id":"low-back-pain"}},"pseudonym":"P-1","pseudonym":"P-2","simulator":false}'
 
@@ -65,6 +67,18 @@ def test_latest_is_the_newest_as_in_the_other_commands(tmp_path: Path, name: str
         ran = CliRunner().invoke(main, ["run", "bench-2hz", "--port", "sim://", "--prescription", str(file)])
         assert ran.exit_code == codes.DONE, ran.output
     assert earlier_values(name, None, rehearsal=False)[0]["pseudonym"] == "P-2"
+
+
+def test_a_part_of_an_id_means_its_session_where_it_is_nobodys_pseudonym(home: Path) -> None:
+    record = from_file(examples_folder() / "bench-2hz.toml").record()
+    with Ledger(home / "ledger.sqlite") as ledger:
+        for session_id, pseudonym in (("2026-ab", "P-1"), ("2027-cd", "P-2"), ("2027-ef", "2026"), ("2028-gh", "P-3")):
+            body = {"prescription": {**record, "pseudonym": pseudonym}, "pseudonym": pseudonym, "simulator": True}
+            ledger.append(session_id, "opened", 0, body)
+    for name, pseudonym in (("2026-a", "P-1"), ("cd", "P-2"), ("2026", "2026")):
+        assert earlier_values(name, None, rehearsal=False)[0]["pseudonym"] == pseudonym
+    with pytest.raises(Misuse, match="no session of '2027' to run again"):
+        earlier_values("2027", None, rehearsal=False)
 
 
 @pytest.mark.parametrize("rehearse", [(), ("--rehearse",)])

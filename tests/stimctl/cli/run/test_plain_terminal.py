@@ -23,7 +23,10 @@ pytestmark = pytest.mark.realtime
 
 SESSION = ("run", "low-back-pain", "--prescription", str(examples_folder() / "low-back-pain.toml"), "--port")
 RUN = (*SESSION, "sim://?pace=real")
-CANNOT_BE_DRAWN_ON = [{"TERM": "dumb"}, {"TERM": "unknown"}, {"TERM": ""}, {"TTY_INTERACTIVE": "0"}]
+CANNOT_BE_DRAWN_ON = [
+    *({"TERM": name} for name in ("dumb", "unknown", "", "vt52", "network")),
+    {"TTY_INTERACTIVE": "0"},
+]
 
 
 def why_in_log(home: Path) -> str | None:
@@ -55,6 +58,25 @@ def test_a_terminal_that_cannot_be_drawn_on_has_plain_lines_with_gates_keys_and_
         terminal.wait_for(r"ended +stopped by the operator")
         assert terminal.ended() == codes.STOPPED
         assert "\x1b" not in terminal.shown
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(1, 1), (39, 40), (100, 9)])
+def test_a_terminal_too_small_for_its_first_line_has_plain_lines(columns: int, lines: int) -> None:
+    with Terminal(*RUN, columns=columns, lines=lines) as terminal:
+        terminal.wait_for(r"STOP: s, space, q or Esc")
+        terminal.press("s")
+        assert terminal.ended() == codes.STOPPED
+        assert "\x1b[?1049h" not in terminal.shown
+
+
+def test_a_run_on_a_load_has_its_keys_and_progress_on_plain_lines_too() -> None:
+    run = ("bench", "run", "--port", "sim://?pace=real", "--ohm", "1000")
+    with Terminal(*run, environment={"TERM": "dumb"}) as terminal:
+        terminal.wait_for(r"STOP: s, space, q or Esc; \+ raise")
+        terminal.wait_for(r"0:00  left .*channel 1 \(keys\)")
+        terminal.wait_for(r"0:05  left .*channel 1 \(keys\)")
+        terminal.press("s")
+        assert terminal.ended() == codes.STOPPED
 
 
 def test_alarms_are_lines_too(tmp_path: Path) -> None:
