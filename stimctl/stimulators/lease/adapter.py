@@ -18,7 +18,7 @@ from stimctl.stimulators.lease import report_checks
 from stimctl.stimulators.lease.device import LeaseDevice, LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
 from stimctl.stimulators.lease.report_checks import ContactCheck
-from stimctl.stimulators.lease.scheduler import LeaseScheduler, gated
+from stimctl.stimulators.lease.scheduler import TICK_US, LeaseScheduler, gated
 from stimctl.stimulators.lease.stop import CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.stimulators.lease.telemetry import STIMULATING, EmulatedStatus, channel_reading, session_record, status
@@ -28,7 +28,6 @@ from stimctl.waveform import Program
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason, Purpose
 
-TICK_US = 100_000
 _TIMER_ENDS = {SessionTimer.SESSION: EndReason.SESSION_EXPIRED, SessionTimer.HOLD: EndReason.HOLD_EXPIRED}
 
 

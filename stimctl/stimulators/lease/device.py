@@ -42,7 +42,8 @@ class ReplyTimes:
 
     def came(self, now_us: int) -> None:
         """It is here."""
-        self._took_us.append(now_us - self._written_us)
+        # What is later than an answer can be was read late.
+        self._took_us.append(min(now_us - self._written_us, ANSWER_US))
         self.forget()
 
     @property

@@ -5,13 +5,12 @@ Whoever holds the session calls `go_on` for each next lease, so that nothing is 
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from stimctl.entries import LeaseEnded
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import EntryNoted, Intruded, earliest, failed
+from stimctl.stimulators.base import Intruded, earliest, failed
 from stimctl.stimulators.lease import device as d
+from stimctl.stimulators.lease.ordered_lease import OrderedLease, note, pulse_bounds
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
 from stimctl.stimulators.lease.report_checks import contradicts_clock
 from stimctl.stimulators.lease.stop import CutReason, LeaseCut
@@ -19,7 +18,7 @@ from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
-LATE_END_US = 250_000  # an end that is told so much too late bears no count out; a host may stand still less [choice]
+TICK_US = 100_000  # whoever holds the session comes back so often at least
 LATE = "no answer from the device in time"
 
 
@@ -40,27 +39,6 @@ class LeaseObserver(Protocol):
     def rested(self, now_us: int) -> list[Any]: ...
 
 
-@dataclass(slots=True)
-class _OrderedLease:
-    """A lease that was ordered to begin at `asked_us`, and whose order had left at `written_us`.
-
-    `foreign_starts` are those that somebody else gave while it ran; `slept_us` is how long this program stood still.
-    """
-
-    lease: Lease
-    asked_us: int
-    written_us: int | None = None
-    begun_us: int | None = None
-    gap_us: int | None = None
-    foreign_starts: int = 0
-    slept_us: int = 0
-
-    @property
-    def ends_us(self) -> int | None:
-        """When a stretch without output is over, which the host alone times."""
-        return self.begun_us + self.lease.lasts_us if self.lease.silent and self.begun_us is not None else None
-
-
 class LeaseScheduler:
     """One device's leases. `at_us` is the stimulation time that was given so far, between two leases.
 
@@ -74,7 +52,8 @@ class LeaseScheduler:
         self.plan: LeasePlan | None = None
         self.at_us = 0
         self.cut: LeaseCut | None = None
-        self._given: _OrderedLease | None = None
+        self._given: OrderedLease | None = None
+        self._turned_us = 0
         self._last: Lease | None = None
         # The lease that is being put into the device, or `_stands` in it.
         self._ahead: Lease | None = None
@@ -106,7 +85,7 @@ class LeaseScheduler:
         return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
-        self.plan = self._ahead = None
+        self.plan = self._ahead = self._waits_until_us = None
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
         """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
@@ -151,16 +130,19 @@ class LeaseScheduler:
         ordered_lease = self._given
         if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return self.at_us
-        return ordered_lease.lease.begins_us + min(
-            ordered_lease.lease.lasts_us, max(0, now_us - ordered_lease.begun_us)
-        )
+        ran_us = max(0, self._until_us(now_us) - ordered_lease.begun_us)
+        return ordered_lease.lease.begins_us + min(ordered_lease.lease.lasts_us, ran_us)
+
+    def _until_us(self, now_us: int) -> int:
+        """Until when the lease that runs is taken to: what is cut may give nothing any more once its stop was sent."""
+        return now_us if self.cut is None or self.cut.sent_us is None else min(now_us, self.cut.sent_us)
 
     def running(self, now_us: int) -> tuple[Lease | None, int]:
         """The lease that runs, and how many of its pulses have begun."""
         ordered_lease = self._given
         if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
             return None, 0
-        return ordered_lease.lease, pulses_begun(ordered_lease.lease, now_us - ordered_lease.begun_us)
+        return ordered_lease.lease, pulses_begun(ordered_lease.lease, self._until_us(now_us) - ordered_lease.begun_us)
 
     def level_ua(self, channel: int, now_us: int) -> int:
         """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""
@@ -170,6 +152,10 @@ class LeaseScheduler:
         return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
 
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
+        if self._given is not None:
+            # Also of what is too short to be called a standstill.
+            self._given.slept_us += max(0, now_us - self._turned_us - TICK_US)
+        self._turned_us = now_us
         events: list[Any] = []
         for event in happened:
             take = self._on.get(type(event))
@@ -202,6 +188,7 @@ class LeaseScheduler:
 
     def stood_still(self, late_us: int) -> None:
         self._answer.stood_still(late_us)
+        self._turned_us += late_us
         if self._given is not None:
             self._given.slept_us += late_us
 
@@ -209,7 +196,7 @@ class LeaseScheduler:
         if not lease.silent and lease != self._ahead:
             return self.prepare(lease, now_us)
         # The earliest that it can begin, and so what its pulses are counted from at most, even if it leaves later.
-        self._given = _OrderedLease(lease, now_us)
+        self._given = OrderedLease(lease, now_us)
         if lease.silent:
             return self._begun(self._given, now_us)
         self._ahead = None
@@ -227,13 +214,11 @@ class LeaseScheduler:
         ordered_lease = self._given
         if ordered_lease is None or self.cut is not None:
             return []
-        # Its end is due by when its order left, whatever the device says of its beginning.
-        written_us = ordered_lease.asked_us if ordered_lease.written_us is None else ordered_lease.written_us
-        self._answer.expect(
-            ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us + d.ANSWER_US,
-            written_us + ordered_lease.slept_us,
-            written=True,
-        )
+        # Its end is due by when its order left, whatever the device says of its beginning. If it tells of none, this is
+        # said here, when it has surely begun.
+        since_us = ordered_lease.left_us + ordered_lease.slept_us if self._dialect.tells_ends else now_us
+        lasts_us = ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us
+        self._answer.expect(lasts_us + d.ANSWER_US, since_us, written=True)
         return self._begun(ordered_lease, now_us)
 
     def _on_foreign(self, event: d.Foreign, _now_us: int) -> list[Any]:
@@ -241,14 +226,14 @@ class LeaseScheduler:
             self._given.foreign_starts += event.starts
         return [Intruded(event.text)]
 
-    def _begun(self, ordered_lease: _OrderedLease, now_us: int) -> list[Any]:
+    def _begun(self, ordered_lease: OrderedLease, now_us: int) -> list[Any]:
         ordered_lease.begun_us = now_us
         if self._grid_us is not None and self.plan is not None:
             ordered_lease.gap_us = max(0, now_us - self._grid_us)
             self.tally.gap(ordered_lease.gap_us)
         return [*self._holder.began(now_us), *self._prepare_ahead(ordered_lease, now_us)]
 
-    def _prepare_ahead(self, ordered_lease: _OrderedLease, now_us: int) -> list[Any]:
+    def _prepare_ahead(self, ordered_lease: OrderedLease, now_us: int) -> list[Any]:
         """Put the lease after the one that runs into the device, so that it only has to be started."""
         if not self._dialect.prepares_ahead or self.plan is None:
             return []
@@ -270,7 +255,7 @@ class LeaseScheduler:
         self._answer.forget()
         self._given = None
         early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
-        least, most = _pulse_bounds(ordered_lease, event, now_us, exact=early is None)
+        least, most = pulse_bounds(ordered_lease, event, now_us, exact=early is None)
         least = least if self._dialect.tells_ends else 0  # nobody would tell that it was broken off
         if self.plan is None:
             self._holder.tested(lease, most, event)
@@ -279,12 +264,15 @@ class LeaseScheduler:
                 self.tally.reported(lease, event)
             else:
                 self.tally.cut(lease, least, most)
-            notes.append(_note(ordered_lease, least, most, event))
+            notes.append(note(ordered_lease, least, most, event))
             self._pass_on(ordered_lease, lease.pulses, now_us)
+            if not self.plan.reached(self.aims_ua()):
+                # The next one may rise, and this one may have risen only when its order left.
+                self._waits_until_us = ordered_lease.left_us + lease.lasts_us
         after = self._holder.over(lease, event, now_us) if early is None else failed(early)
         return [*notes, *after]
 
-    def _pass_on(self, ordered_lease: _OrderedLease, pulses: int, now_us: int) -> None:
+    def _pass_on(self, ordered_lease: OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
         lease, self._given = ordered_lease.lease, None
         self._last = lease
@@ -322,7 +310,7 @@ class LeaseScheduler:
             self._waits_until_us = self._grid_us
         return [*events, *self._holder.was_cut(cut, event.measured_ua, now_us)]
 
-    def _settle(self, ordered_lease: _OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
+    def _settle(self, ordered_lease: OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
         """Account for a lease that was cut: by the device's report where there is one, else by time."""
         lease = ordered_lease.lease
         if lease.silent:
@@ -352,43 +340,9 @@ class LeaseScheduler:
                 self.tally.cut(lease, 0, 1)
         else:
             self.tally.cut(lease, least, most)
-        ordered_lease.begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
+        ordered_lease.begun_us = ordered_lease.left_us if ordered_lease.begun_us is None else ordered_lease.begun_us
         self._pass_on(ordered_lease, most, cut.began_us)
-        return [_note(ordered_lease, least, most, done, opened=may_open)]
-
-
-def _pulse_bounds(ordered_lease: _OrderedLease, done: d.LeaseDone, now_us: int, *, exact: bool) -> tuple[int, int]:
-    """At least and at most how many pulses a lease gave that is told to be over: alike where the clock bears it out."""
-    lease = ordered_lease.lease
-    pulses = lease.pulses if done.pulses is None else done.pulses
-    begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
-    lasted_us, period_us = now_us - begun_us, lease.shape.period_us
-    if done.pulses is None or (exact and lasted_us <= lease.pulses * period_us + LATE_END_US):
-        return pulses, pulses
-    return pulses, max(pulses, lease.pulses, lasted_us // period_us) + 1 + ordered_lease.foreign_starts
-
-
-def _note(
-    ordered_lease: _OrderedLease, least: int, most: int, done: d.LeaseDone | None, *, opened: bool = False
-) -> EntryNoted:
-    """A lease for the log. `opened`: a pulse may have been ended in its middle, and is not balanced."""
-    lease = ordered_lease.lease
-    means, rests = ((), ()) if done is None else (done.means, done.rests)
-    open_pc = max((lease.shape.charge_pc(level.amplitude_ua) for level in lease.levels), default=0)
-    ended = LeaseEnded(
-        segment=lease.segment,
-        stimulation_us=lease.begins_us,
-        levels_ua={str(level.channel): level.amplitude_ua for level in lease.levels},
-        ordered=lease.pulses,
-        pulses=most,
-        least=least,
-        evidence="counted" if least == most else "estimated",
-        measured_ua=[[mean.channel, mean.phase, mean.mean_ua] for mean in means],
-        between_pulses_ua=[[rest.channel, rest.mean_ua, rest.us] for rest in rests],
-        open_charge_pc=open_pc if opened else 0,
-        gap_us=ordered_lease.gap_us,
-    )
-    return EntryNoted(ended)
+        return [note(ordered_lease, least, most, done, opened=may_open)]
 
 
 def gated(send: Callable[[], None]) -> list[Any]:

@@ -119,9 +119,9 @@ class PulsePalAdapter(d.LeaseDevice):
         ask, ends = _executed(b"", len(gate.CHANNELS) + 1, self._rested), b""
         if self.command_gate.was_cut:
             ask, ends = _Request(gate.HANDSHAKE, 5, None, self._rested), gate.HANDSHAKE
-            if self._flying != ask:
-                self.command_gate.stops_written = 0
         again = ask in (self._flying, *self._asks)
+        if not again:
+            self.command_gate.stops_written = 0
         owed = self._flying if self._flying_sent and not again and not self.command_gate.was_cut else None
         self._over_us = self._lasts_us = self._begun_us = None
         self._lease = None
@@ -265,8 +265,7 @@ class PulsePalAdapter(d.LeaseDevice):
         if self.command_gate.was_cut and not proven:
             return []  # the stop that is sent again asks for more
         # A stop that was sent again is answered again.
-        self._stale = max(0, self.command_gate.stops_written - 1) * (len(gate.CHANNELS) + 1 + len(answer) * proven)
-        self.command_gate.stopped()
+        self._stale = self.command_gate.stopped() * (len(gate.CHANNELS) + 1 + len(answer) * proven)
         return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:

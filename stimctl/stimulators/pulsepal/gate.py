@@ -95,7 +95,7 @@ class PulsePalGate(Gate):
         self.playing = False
         # A command was cut, or nobody knows that it left: what the device answers since may be to anything.
         self.was_cut = False
-        self.stops_written = 0  # whole ones, since the last was carried out
+        self.stops_written = 0  # whole ones that are answered as the stop is now, since that began
         self._taken = b""  # and not written yet, as far as is known
 
     def confirmed(self) -> None:
@@ -106,11 +106,11 @@ class PulsePalGate(Gate):
         """Nothing plays any more: the train ran its time."""
         self.playing = False
 
-    def stopped(self) -> None:
-        """A stop was carried out, from its beginning to its end."""
+    def stopped(self) -> int:
+        """A stop was carried out, from its beginning to its end. How often it is answered again."""
         self.over()
         self.was_cut = False
-        self.stops_written = 0
+        return max(0, self.stops_written - 1) + sum(map(self.is_stop, self._out))
 
     @staticmethod
     def is_stop(data: bytes) -> bool:
@@ -123,7 +123,8 @@ class PulsePalGate(Gate):
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
-        self.stops_written += self.is_stop(self._taken)
+        # After a cut only what ends in a handshake counts: what was answered before that is passed over.
+        self.stops_written += self.is_stop(self._taken) and (not self.was_cut or self._taken.endswith(HANDSHAKE))
         self._taken = b""
 
     def forget_unsent(self) -> None:
