@@ -129,7 +129,7 @@ def _taken(
     numbers = tuple(capture.column(name) for name in spec.channels) or tuple(range(len(capture.columns)))
     for number in numbers:
         declared.check(capture, number)
-    found = measure(capture, numbers, full_scale=spec.full_scale, quiet=spec.stop_at_s is not None, progress=progress)
+    found = measure(capture, numbers, full_scale=spec.full_scale, progress=progress)
     shown = [each for each in found if len(each.pulses)] or found[:1] if not spec.channels else found
     own, copies = without_crosstalk(shown)
     shown = [each for each, whole in zip(own, shown, strict=True) if len(each.pulses) or not len(whole.pulses)]

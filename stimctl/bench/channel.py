@@ -80,16 +80,18 @@ class BenchChannel:
 
     def _between_pulses(self) -> Iterator[Row]:
         """What stands out and is no pulse may not be over what counts as zero. That there is none is not said: what is
-        shorter than one look to the next may be missed."""
+        shorter than one look to the next, or lies close to a pulse, may be missed."""
         measured, highest = self.judge.measured, self.judge.measured.highest
         if highest is None:
             return
         # Of so many samples, noise alone makes one stand out by that.
         largest_of = max(2.0, float(np.sqrt(2 * np.log(max(2.0, measured.duration_s / measured.interval_s)))))
         noise = largest_of * float(np.hypot(measured.noise, measured.step / np.sqrt(12)))
+        noise /= np.sqrt(highest.averaged)
         off = float(np.hypot(noise * self.judge.ua, 2 * self.judge.instrument.scale * highest.height * self.judge.ua))
-        note = f"at {measured.start_s + highest.begin_s:.6f} s; {measured.ignored + measured.held} in all"
-        figure = Figure(highest.height * self.judge.ua, off, "uA")
+        places = 6 if highest.averaged == 1 else 3
+        note = f"at {measured.start_s + highest.begin_s:.{places}f} s; {measured.ignored + measured.held} in all"
+        figure = Figure(highest.height * self.judge.ua, 0.0 if highest.over else off, "uA", over=highest.over)
         yield at_most("output between pulses, highest", self.name, figure, self.tolerances.zero.ua, note)
 
     def _band(self, number: int, band: Segment) -> Iterator[Row]:

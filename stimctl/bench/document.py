@@ -99,7 +99,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return {
         "value": _number(figure.value) if figure.known else None,
         "uncertainty": _number(figure.uncertainty) if figure.known else None,
-        "unit": figure.unit, "reason": figure.reason,
+        "unit": figure.unit, "reason": figure.reason, "over": figure.over,
     }  # fmt: skip
 
 
@@ -138,6 +138,8 @@ def sentence(row: dict[str, Any]) -> str:
 def shown(row: dict[str, Any]) -> str:
     """A value and its uncertainty, to two digits of the latter."""
     value, uncertainty = row["value"], row["uncertainty"]
+    if row["over"]:
+        return "over the scale" if value is None else f"over {value:.0f}"
     if value is None:
         return ""
     if not uncertainty or uncertainty < 1e-12:

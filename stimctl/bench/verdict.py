@@ -5,7 +5,7 @@ outside by as much; between the two nobody can say, and that is what is said.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stimctl.capture.uncertainty import Figure
@@ -45,6 +45,8 @@ class Row:
             return Verdict.NOT_MEASURABLE
         if self.low is None and self.high is None:
             return Verdict.NO_LIMIT
+        if self.figure.over:  # the worst there is
+            return Verdict.FAILS
         low = float("-inf") if self.low is None else self.low
         high = float("inf") if self.high is None else self.high
         value, guard = self.figure.value, self.figure.uncertainty
@@ -62,7 +64,7 @@ def around(name: str, where: str, figure: Figure, wanted: float, off: float, not
 
 def at_most(name: str, where: str, figure: Figure, limit: float, note: str = "") -> Row:
     """A figure whose size may not be over a limit."""
-    size = Figure(abs(figure.value), figure.uncertainty, figure.unit, figure.reason)
+    size = replace(figure, value=abs(figure.value))
     return Row(name, where, size, None, limit, note)
 
 

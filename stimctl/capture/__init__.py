@@ -7,6 +7,7 @@
     binary.py       the makers' own files, by RigolWFM
     opening.py      which of these a file is
     search.py       where pulses are in a long row of samples
+    between.py      what flows between the pulses, by the rest of the whole capture
     cutter.py       pulses cut out of it, like ones together
     shape.py        what each of them is: onset, widths, gap, amplitudes, charges
     mains.py        the mains' hum between the pulses, to be taken off

@@ -6,7 +6,7 @@ Members are read a block at a time out of the archive, so that a long capture ne
 import re
 from collections.abc import Iterator
 from configparser import ConfigParser, Error
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -151,8 +151,9 @@ def _arrays(path: Path, metadata: dict[str, Any]) -> Capture:
             raise InputInvalid(str(path), [Problem(name, str(columns[name].first.dtype), allowed)])
 
     def blocks(numbers: tuple[int, ...]) -> Iterator[Block]:
-        with ZipFile(path) as archive:
-            members = [archive.open(columns[names[number]].name) for number in numbers]
+        # An archive stays open as long as one of its members is.
+        with ZipFile(path) as archive, ExitStack() as members_open:
+            members = [members_open.enter_context(archive.open(columns[names[number]].name)) for number in numbers]
             dtypes = [_npy_header(member)[2] for member in members]
             whole, read = columns[names[0]].length, 0
             while read < whole:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import shape
 from stimctl.capture.beside import side_by_side
+from stimctl.capture.between import Level, NoPulse
 from stimctl.capture.model import Samples
 from stimctl.capture.search import Levels, Spans, stride_of
 
@@ -18,13 +18,6 @@ SHORTEST_S = 15e-6
 _BATCH = 1 << 20  # samples measured at a time: with fewer, Python takes longer than NumPy [choice]
 _BASELINES = 1_000
 Pulses = npt.NDArray[np.void]
-
-
-class NoPulse(NamedTuple):
-    """How high something stood that is no pulse, in the file's numbers, and when it began."""
-
-    height: float
-    begin_s: float
 
 
 @dataclass(slots=True)
@@ -66,17 +59,22 @@ class Cutter:
         starts = self.spans.first[self._usable][:_BASELINES] - self.margin - self.lead
         return self._cut_out(starts, self.lead)
 
-    def no_pulses(self) -> Iterator["NoPulse"]:
-        """What stands out and is too short or too long for one, with the baseline before it."""
-        for number in np.flatnonzero((self.short | self.long) & ~self.cut):
+    def spikes(self, begin: int) -> Iterator[NoPulse]:
+        """What stands out and is too short for a pulse, over the baseline before it; `begin` is the first sample's."""
+        for number in np.flatnonzero(self.short):
             first, last = int(self.spans.first[number]), int(self.spans.last[number])
             before = first - self.margin
             baseline = float(np.median(self.samples[before - self.lead : before]))
-            if self.long[number]:
-                off = float(np.median(self.samples[first : last + 1])) - baseline
-            else:  # it may be highest between two looks
-                off = float(np.abs(self.samples[first - self.stride + 1 : last + self.stride] - baseline).max())
-            yield NoPulse(abs(off), first * self.interval_s)
+            # It may be highest between two looks.
+            off = float(np.abs(self.samples[first - self.stride + 1 : last + self.stride] - baseline).max())
+            yield NoPulse(bool(np.isinf(off)), off, (begin + first) * self.interval_s)
+
+    def levels_held(self, begin: int) -> Iterator[Level]:
+        """What stands out of its piece for longer than a pulse, each with its median."""
+        for number in np.flatnonzero(self.long & ~self.cut):
+            first, last = int(self.spans.first[number]), int(self.spans.last[number])
+            median = float(np.median(self.samples[first : last + 1]))
+            yield Level((begin + first) * self.interval_s, (begin + last) * self.interval_s, median)
 
     def _cut_out(self, starts: "npt.NDArray[np.int64]", size: int) -> Samples:
         """A row of so many samples from each of those on."""

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import clipping, shape
-from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, NoPulse, Pulses
+from stimctl.capture.between import QUIET_S, Level, NoPulse, Quiet, levels_between
+from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, Pulses
 from stimctl.capture.mains import Mains
 from stimctl.capture.model import Block, Capture, Column, Samples
 from stimctl.capture.search import Levels, Spans, levels_of, spans_in
@@ -19,18 +20,8 @@ from stimctl.errors import InputInvalid, Problem
 
 AVERAGED_TO_S = 5e-6
 CLEAR = 14.0  # a pulse this many times the noise needs no averaging
-QUIET_S = 1e-3
 _WHOLE = np.dtype((np.void, shape.FIELDS.itemsize))  # a pulse: copied in one go, not field by field
 Progress = Callable[[float], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Quiet:
-    """What flows between the pulses: the mean of each millisecond without one, and when (s of the capture's begin)."""
-
-    times: npt.NDArray[np.float64]
-    levels: npt.NDArray[np.float64]
-    noise: float  # the standard uncertainty of one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ class PulseMeasurements:
     at_edges: int = 0  # pulses that the capture's begin or end cuts
     ignored: int = 0  # things too short for a phase
     held: int = 0  # levels that stood longer than any pulse
-    highest: NoPulse | None = None  # of those and these, from the capture's begin
+    highest: NoPulse | None = None  # of those and these
     simulated: bool = False
     quiet: Quiet | None = None
     interval_part: float = 0.0
@@ -70,15 +61,14 @@ class PulseMeasurements:
 
 def measure(
     capture: Capture, numbers: tuple[int, ...] | None = None, *, full_scale: float = np.inf,
-    quiet: bool = False, progress: Progress | None = None,
+    progress: Progress | None = None,
 ) -> list[PulseMeasurements]:  # fmt: skip
     """Measure columns of a capture by number, all of them by default. Raises `InputInvalid` where the file breaks off.
 
-    `full_scale` is the largest number that the oscilloscope could tell; a sample there is clipped. With `quiet` what
-    flows between the pulses is kept too.
+    `full_scale` is the largest number that the oscilloscope could tell; a sample there is clipped.
     """
     numbers = tuple(range(len(capture.columns))) if numbers is None else numbers
-    readings = [_Reading(capture, number, full_scale, quiet=quiet) for number in numbers]
+    readings = [_Reading(capture, number, full_scale) for number in numbers]
     for block in capture.blocks(numbers):
         for reading, values in zip(readings, block.values, strict=True):
             reading.take(values)
@@ -104,7 +94,6 @@ class _Reading:
     number: int
     full_scale: float
     mean: bool = True
-    quiet: bool = False
     _averaged: int = 0  # 0 while not decided
     _rest: Samples = field(default_factory=lambda: np.empty(0, np.float32))
     _uneven: Samples = field(default_factory=lambda: np.empty(0, np.float32))
@@ -116,9 +105,10 @@ class _Reading:
     _mains: list[float] = field(default_factory=list)
     _spreads: list[float] = field(default_factory=list)
     _between: list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = field(default_factory=list)
+    _hum: tuple[Mains | None, int] = (None, 0)  # and the number of the sample from which it counts
     _at_edges: int = 0
     _ignored: int = 0
-    _held: int = 0
+    _held: list[Level] = field(default_factory=list)
     _highest: NoPulse | None = None
 
     @property
@@ -166,23 +156,31 @@ class _Reading:
         flat_top = undeclared and clipping.flat_throughout(pulses, codes, self.interval_s)
         mean, mean_u = _mean_of(self._means)
         duration_s = self._taken * self.interval_s
+        quiet = self._quiet(noise)
+        pulse = float(np.median(pulses["level"])) if len(pulses) else 0.0
+        held = levels_between(quiet, self._held, codes, pulse, max(self._mains, default=0.0))
         return PulseMeasurements(
             source=self.capture.source, column=self._column.name, interval_s=self.interval_s,
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
-            at_edges=self._at_edges, ignored=self._ignored, held=self._held, highest=self._highest,
-            simulated=self.capture.simulated, quiet=self._quiet(noise), interval_part=self.capture.interval_part,
+            at_edges=self._at_edges, ignored=self._ignored, held=len(held), highest=self._worst(held, pulse),
+            simulated=self.capture.simulated, quiet=quiet, interval_part=self.capture.interval_part,
             flat_top=flat_top, few_codes=undeclared and not step and len(pulses) > 0,
         )  # fmt: skip
 
-    def _quiet(self, noise: float) -> Quiet | None:
-        if not self.quiet:
-            return None
+    def _worst(self, held: list[Level], pulse: float) -> NoPulse | None:
+        """Of spikes and levels. What was beyond the end of the scale was higher than that, or than a pulse."""
+        most, averaged = min(self.full_scale, pulse or np.inf), max(1, round(QUIET_S / self.interval_s))
+        levels = (NoPulse(bool(np.isinf(each.height)), each.height, each.begin_s, averaged) for each in held)
+        worst = max(filter(None, (self._highest, *levels)), default=None)
+        return worst._replace(height=most) if worst is not None and worst.over else worst
+
+    def _quiet(self, noise: float) -> Quiet:
         times, levels = (np.concatenate([each[part] for each in self._between] or [np.empty(0)]) for part in (0, 1))
         return Quiet(times, levels, noise / float(np.sqrt(max(1.0, QUIET_S / self.interval_s))))
 
     def _keep_quiet(self, samples: Samples, spans: Spans) -> None:
-        """The mean of each millisecond that no pulse touches. A level that is held for long is no pulse."""
+        """The mean of each millisecond that no pulse touches, without the hum. A level held for long is no pulse."""
         size = max(1, round(QUIET_S / self.interval_s))
         count = len(samples) // size
         if not count:
@@ -193,6 +191,9 @@ class _Reading:
         for first, last in zip(spans.first[pulse] // size, spans.last[pulse] // size, strict=True):
             touched[max(0, first - 1) : last + 2] = True
         times = np.asarray((self._begin + np.arange(count) * size) * self.interval_s, np.float64)
+        mains, begin = self._hum
+        if mains is not None:
+            levels -= mains.at(times - begin * self.interval_s + QUIET_S / 2)
         self._between.append((times[~touched[:count]], levels[~touched[:count]]))
 
     def _average(self, samples: Samples) -> Samples:
@@ -219,25 +220,26 @@ class _Reading:
         keep = len(samples) - (0 if last else reach)
         inside = spans.last < keep if not last else np.ones(len(spans.last), bool)
         ready = Spans(spans.first[inside], spans.last[inside], spans.wander)
-        self._measure(samples, ready, levels)
+        mains = self._measure(samples, ready, levels)
         unfinished = spans.first[~inside]
         begin = max(0, min(keep, int(unfinished[0]) if len(unfinished) else keep) - reach) if not last else len(samples)
         begin = max(begin, int(ready.last[-1]) + 1 if len(ready.last) else 0)
-        if self.quiet:
-            self._keep_quiet(samples[:begin], spans)
+        if mains is not None or not last:  # the rest is too short to tell how it hums: as what came before it
+            self._hum = mains, self._begin
+        self._keep_quiet(samples[:begin], spans)
         self._rest = samples[begin:].copy()
         self._begin += begin
 
-    def _measure(self, samples: Samples, spans: Spans, levels: Levels) -> None:
+    def _measure(self, samples: Samples, spans: Spans, levels: Levels) -> Mains | None:
+        """Find the pulses in the samples, and tell how these hum."""
         cutter = Cutter(samples, self.interval_s, spans, levels)
         self._at_edges += int(np.count_nonzero(cutter.cut & (spans.last - spans.first > cutter.stride)))
         self._ignored += int(np.count_nonzero(cutter.short))
-        self._held += int(np.count_nonzero(cutter.long))
-        begun = (each._replace(begin_s=each.begin_s + self._begin * self.interval_s) for each in cutter.no_pulses())
-        self._highest = max(filter(None, (self._highest, *begun)), default=None)
+        self._held += cutter.levels_held(self._begin)
+        self._highest = max(filter(None, (self._highest, *cutter.spikes(self._begin))), default=None)
         found = cutter.measured()
         if not found:
-            return
+            return None
         self._spreads.append(clipping.spread(cutter.baselines(), levels.step))
         pulses = _together(found)
         if (np.diff(pulses["onset_s"]) < 0).any():
@@ -248,6 +250,7 @@ class _Reading:
             self._mains.append(mains.amplitude)
         pulses["onset_s"] += self._begin * self.interval_s
         self._found.append(pulses)
+        return mains
 
 
 def _together(found: list[Pulses]) -> Pulses:

@@ -50,12 +50,16 @@ EXACT = Instrument(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value and its expanded uncertainty, in one unit. `reason` says why it could not be measured."""
+    """A measured value and its expanded uncertainty, in one unit. `reason` says why it could not be measured.
+
+    `over` is whether the value is the most that the instrument can show, and what was measured was higher.
+    """
 
     value: float
     uncertainty: float
     unit: str
     reason: str = ""
+    over: bool = False
 
     @property
     def known(self) -> bool:

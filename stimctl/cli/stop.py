@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from stimctl.cli import codes, streams
+from stimctl.cli import codes
 from stimctl.cli.done import echo_done
 from stimctl.cli.numbers import Number
 from stimctl.cli.table import json_option, json_text
@@ -35,26 +35,19 @@ def stop(ctx: click.Context, timeout_s: float, as_json: bool) -> None:
     Example: stimctl stop
     """
     reports = stop_all(timeout_s)
-    try:
-        if as_json:
-            echo_done(json_text([asdict(report) for report in reports]))
-        else:
-            _say(reports)
-    except OSError:  # nobody can read it; the exit code tells what was done all the same
-        streams.let_go(1, 2)
+    if as_json:
+        echo_done(json_text([asdict(report) for report in reports]))
+    else:
+        _say(reports)
     ctx.exit(_exit_code(reports))
 
 
 def _say(reports: list[StopReport]) -> None:
     if not reports:
-        click.echo("No session of yours runs on this machine: nothing was stopped.")
+        echo_done("No session of yours runs on this machine: nothing was stopped.")
     for report in reports:
         said = printable(report.sentence())
-        said = said[:1].upper() + said[1:]
-        if report.outcome is StopStatus.ZERO:
-            echo_done(said)
-        else:
-            click.echo(said, err=True)
+        echo_done(said[:1].upper() + said[1:], err=report.outcome is not StopStatus.ZERO)
 
 
 def _exit_code(reports: list[StopReport]) -> int:

@@ -119,3 +119,11 @@ def let_go(*descriptors: int) -> None:
         with suppress(OSError):
             os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+def lead_over(failing: int, other: int) -> None:
+    """What is printed on `failing` from now on goes where `other` goes; what it could not take goes nowhere."""
+    let_go(failing)
+    with suppress(OSError):
+        (sys.stdout if failing == 1 else sys.stderr).flush()
+        os.dup2(other, failing)

@@ -168,7 +168,7 @@ def due_(ctx: click.Context, who: str | None, today: date, ics: Path | None, for
         click.echo(said)
     else:
         echo_done(said)
-        click.echo(f"The calendar is {ics}", err=as_json)
+        echo_done(f"The calendar is {ics}", err=as_json)
     ctx.exit(exit_code(faults))
 
 

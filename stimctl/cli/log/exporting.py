@@ -78,7 +78,7 @@ def export(
             told = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
             echo_done(f"{marks}: {told} written to {output}")
     if doubt:
-        click.echo(f"Sessions may be missing here: {doubt}.", err=True)
+        echo_done(f"Sessions may be missing here: {doubt}.", err=True)
     ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubt else codes.DONE]))
 
 

@@ -70,7 +70,7 @@ def report(
         write_new(file, [content], force=force)
         echo_done(f"{' · '.join([*made.marks, ''])}{made.title}, {made.subtitle}: written to {file}")
     for doubt in doubts:
-        click.echo(f"What is here of {subject} does not verify: {doubt}.", err=True)
+        echo_done(f"What is here of {subject} does not verify: {doubt}.", err=True)
     ctx.exit(max([*map(exit_code_of, summaries), codes.LOG if doubts else codes.DONE]))
 
 

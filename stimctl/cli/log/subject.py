@@ -42,5 +42,5 @@ def subject(ctx: click.Context, who: str, output: Path | None, force: bool) -> N
         what = f"sessions {len(found['sessions'])}, courses {len(found['courses'])}"
         echo_done(f"All of {who} ({what}) written to {output}")
     for fault in found["faults"]:
-        click.echo(f"What is here of {who} does not verify: {fault}.", err=True)
+        echo_done(f"What is here of {who} does not verify: {fault}.", err=True)
     ctx.exit(codes.DONE if found["verifies"] else codes.LOG)

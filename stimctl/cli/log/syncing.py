@@ -57,13 +57,13 @@ def sync(ctx: click.Context, url: str, machine: str | None, verify: bool, as_jso
         if wrong == []:
             echo_done("The far end checked every entry that it holds: all are intact, and follow.")
     if report.cuts:
-        click.echo(
+        echo_done(
             f"The connection was cut {counted(report.cuts, 'time')}; nothing is missing or there twice.", err=True
         )
     if report.lost_here:
-        click.echo(f"The far end still holds {counted(report.lost_here, 'entry')} that this ledger has lost.", err=True)
+        echo_done(f"The far end still holds {counted(report.lost_here, 'entry')} that this ledger has lost.", err=True)
     for each in wrong or ():
-        click.echo(f"The far end does not hold: {each}.", err=True)
+        echo_done(f"The far end does not hold: {each}.", err=True)
     ctx.exit(codes.LOG if wrong else codes.DONE)
 
 

@@ -123,18 +123,18 @@ def _ended(body: Mapping[str, Any]) -> str:
 def _recovered(body: Mapping[str, Any], summary: SessionSummary) -> str:
     """What the device still held, channel by channel, and why it had ended the session."""
     planned = {channel.channel for channel in summary.channels if channel.plan}
-    counted = [
-        _counted(each, summary.bands)
+    delivered = [
+        _delivered(each, summary.bands)
         for each in body["counters"]
         if each["channel"] in planned or each["pulses_0"] or each["pulses_1"]
     ]
     reason = (body.get("record") or {}).get("end_reason")
     said = [] if reason is None else [f"the device had ended it: {EndReason(reason).name.lower().replace('_', ' ')}"]
     said += [f"its last check of {_impedance(each)}" for each in body.get("checked") or ()]
-    return "; ".join([*(counted or ["nothing was delivered"]), *said])
+    return "; ".join([*(delivered or ["nothing was delivered"]), *said])
 
 
-def _counted(each: Mapping[str, Any], bands: tuple[str, ...]) -> str:
+def _delivered(each: Mapping[str, Any], bands: tuple[str, ...]) -> str:
     names = [at(bands, index) or (f"band {index + 1}" if not bands else None) for index in (0, 1)]
     pulses = [f"{counted(each[f'pulses_{index}'], 'pulse')} at {name}" for index, name in enumerate(names) if name]
     return f"channel {each['channel']}: {', '.join(pulses)}, {charge_text(each['charge_0_pc'] + each['charge_1_pc'])}"

@@ -52,6 +52,7 @@ def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
 
     With it the profile that it followed: id, version, hash. Raises `Misuse` where there is none.
     """
+    name = "" if name == "latest" else name
     try:
         return _newest_values(name, profile_id, rehearsal=rehearsal)
     except Misuse:
@@ -62,7 +63,7 @@ def earlier_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
 
 def _session_meant(name: str) -> str | None:
     """The one session that `name` is a part of, as in every command."""
-    if name in ("", "latest") or not ledger_is_there(path := ledger_path()):
+    if not name or not ledger_is_there(path := ledger_path()):
         return None
     with Ledger(path, read_only=True) as ledger, suppress(Misuse, LogFault):
         found = ledger.resolve(name)
@@ -74,14 +75,14 @@ def _newest_values(name: str, profile_id: str | None, *, rehearsal: bool) -> tup
     of_other_kind = False
     for _, entry in _opened():
         body = entry.body
-        fits = name in ("", "latest") or body.get("pseudonym") == name or entry.session_id == name
+        fits = not name or body.get("pseudonym") == name or entry.session_id == name
         if not fits or profile_id not in (None, _profile_id(body)):
             continue
         if _rehearsed(body) == rehearsal:
             values = values_of(body.get("prescription") or {})
             return values, body["prescription"]["profile"]
         of_other_kind = True
-    who = f" of {name!r}" if name not in ("", "latest") else ""
+    who = f" of {name!r}" if name else ""
     what = f" with {profile_id}" if profile_id else ""
     kind = "rehearsal" if rehearsal else "session"
     hint = "`stimctl log list` shows what there is"

@@ -10,7 +10,7 @@ from stimctl.bench.expected import expected_of
 from stimctl.bench.tolerances import load_tolerances
 from stimctl.bench.verdict import Verdict
 from stimctl.capture import Declared
-from stimctl.capture.cutter import NoPulse
+from stimctl.capture.between import NoPulse
 from stimctl.capture.pulses import measure_samples
 from stimctl.capture.uncertainty import Instrument, Judge
 
@@ -27,7 +27,7 @@ from stimctl.capture.uncertainty import Instrument, Judge
 )
 def test_what_stands_between_pulses_beside_noise(height_v: float, noise_v: float, verdict: Verdict) -> None:
     quiet = measure_samples(np.zeros(100_000, np.float32), 1e-5)
-    measured = replace(quiet, noise=noise_v, step=0.0, ignored=1, highest=NoPulse(height_v, 0.25), start_s=-0.5)
+    measured = replace(quiet, noise=noise_v, step=0.0, ignored=1, highest=NoPulse(False, height_v, 0.25), start_s=-0.5)
     judge = Judge(measured, Declared(500, "V", 1.0), Instrument(0.0, 0.0, 0.0))
     channel = BenchChannel.of("CH1", judge, expected_of("bench-100hz", None, None), load_tolerances()[0], None)
     row = next(row for row in channel.rows() if "between pulses" in row.name)

@@ -343,7 +343,7 @@ def test_what_stands_between_pulses_and_is_none_fails_with_its_height_and_moment
     for what, near_ua, moment in (
         (np.zeros_like(spike), None, ""),
         (spike, 500, "at 4.805000 s; 1 in all"),
-        (held, 300, "at 1.250000 s; 1 in all"),
+        (held, 300, "at 1.250 s; 1 in all"),
         (spike + held, 500, "at 4.805000 s; 2 in all"),
         (-spike, 500, "at 4.805000 s; 1 in all"),
     ):
@@ -358,3 +358,41 @@ def test_what_stands_between_pulses_and_is_none_fails_with_its_height_and_moment
         assert result.exit_code == codes.UNMET
         assert (row["verdict"], row["high"], row["note"]) == ("fails", 20, moment)
         assert row["value"] == pytest.approx(near_ua, abs=row["uncertainty"])
+
+
+BETWEEN = round(4.805 * RATE_HZ)  # two pulses of 100 Hz
+
+
+@pytest.mark.parametrize("ms", [5, 20, 40, 45, 60, 120, 300, 400, 1_500, None])
+def test_a_level_of_any_length_fails_with_its_height_and_the_moment_at_which_it_began(
+    ms: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its length does not matter, up to the capture's end (None), nor whether pulses go on upon it."""
+    monkeypatch.chdir(tmp_path)
+    held = np.zeros(round(SECONDS * RATE_HZ))
+    held[BETWEEN : None if ms is None else BETWEEN + ms * 100] = 0.15
+    result = accept(
+        "--capture", saved("held.npz", on_bench(train() + held, BENCH)), "--profile", "bench-2-100hz", "--load", "500",
+        "--unit", "V", "--json",
+    )  # fmt: skip
+    (row,) = [row for row in json.loads(result.stdout)["captures"][0]["rows"] if "between pulses" in row["name"]]
+    assert (result.exit_code, row["verdict"], row["note"]) == (codes.UNMET, "fails", "at 4.805 s; 1 in all")
+    assert row["value"] == pytest.approx(300, abs=row["uncertainty"])
+
+
+@pytest.mark.parametrize(("samples", "moment"), [(3, "4.805000"), (400, "4.805"), (8_000, "4.805")])
+def test_what_is_beyond_the_scale_between_pulses_fails_over_the_most_that_was_shown(
+    samples: int, moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken, held = on_bench(train(), BENCH), np.zeros(round(SECONDS * RATE_HZ))
+    held[125_000:126_000] = 0.15
+    taken += held
+    taken[BETWEEN : BETWEEN + samples] = np.inf
+    options = ("--capture", saved("over.npz", taken), "--profile", "bench-2-100hz", "--load", "500", "--unit", "V")
+    result = accept(*options, "--json")
+    (row,) = [row for row in json.loads(result.stdout)["captures"][0]["rows"] if "between pulses" in row["name"]]
+    assert (row["verdict"], row["over"], row["note"]) == ("fails", True, f"at {moment} s; 2 in all")
+    assert row["value"] == pytest.approx(1_000, abs=2)
+    assert result.exit_code == codes.UNMET
+    assert "over 1000" in accept(*options).stdout

@@ -181,7 +181,7 @@ class TestInAShell:
     def test_a_session_whose_summary_finds_no_room_is_in_the_log_to_its_end(self, home: Path) -> None:
         done = in_shell(f"stimctl {' '.join(RUN)} --json >/dev/full")
         assert (done.returncode, "Traceback" in done.stderr) == (codes.DONE, False)
-        document = json.loads(done.stderr.partition("This was done:\n")[2])
+        document = json.loads(done.stderr.partition("What belongs there:\n")[2])
         assert document["session"]["head"]["end_reason"] == "timer"
         (session,) = json.loads(in_shell("stimctl log list --json").stdout)
         assert (session["state"], session["end_reason"]) == ("closed", "timer")
@@ -201,6 +201,8 @@ class TestInAShell:
             ("log report latest --html {folder}/page.html", "written to"),
             ("course new P-17 low-back-pain --simulated", "P-17 follows"),
             ("course due --ics {folder}/due.ics", "holds no course that goes on"),
+            ("course due --ics {folder}/due.ics", "The calendar is"),
+            ("log report latest --html {folder}/page.html --pdf {folder}/page.pdf", "page.html"),
             ("profile new -o {folder}/mine.toml", "is written"),
             ("preview low-back-pain -o {folder}/plan.svg", "The picture is"),
         ],
@@ -214,3 +216,12 @@ class TestInAShell:
         done = in_shell(f"{{ sleep 0.3; stimctl {command.format(folder=tmp_path)}; echo $? >&2; }} {unread}")
         assert done.stderr.splitlines()[-1] == str(codes.DONE), done.stderr
         assert said.format(next=entry + 1) in done.stderr
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full, as Linux has one")
+    @pytest.mark.parametrize("full", [">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full"])
+    def test_each_thing_that_was_done_is_told_on_the_stream_that_takes_it(self, full: str) -> None:
+        """As `stop` tells of each session, and of the one whose zero is not known on standard error."""
+        said = "echo_done('one'); echo_done('two', err=True); echo_done('three', err=True); echo_done('four')"
+        done = in_shell(f'{sys.executable} -c "from stimctl.cli.done import echo_done; {said}" {full}')
+        told = [line for line in (done.stdout + done.stderr).splitlines() if "cannot be written" not in line]
+        assert (done.returncode, told) == (0, [] if full.count("full") > 1 else ["one", "two", "three", "four"])

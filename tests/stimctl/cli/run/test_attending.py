@@ -6,6 +6,7 @@ import pytest
 
 from stimctl.cli import codes
 from stimctl.cli.run.attending import attended_url
+from stimctl.errors import Misuse
 from tests.stimctl.cli.run.test_questions import through
 from tests.stimctl.cli.run.test_terminal import BACK
 from tests.stimctl.cli.terminal import Terminal
@@ -24,6 +25,14 @@ from tests.stimctl.cli.terminal import Terminal
 )
 def test_where_no_pace_is_named_it_is_real_time(named: str, kept: str) -> None:
     assert attended_url(named) == kept
+
+
+@pytest.mark.parametrize(("pace", "left"), [("max", "0 s"), ("1e9", "2.7e-06 s"), ("61", "44 s"), ("inf", "0 s")])
+def test_a_pace_that_no_person_can_follow_is_refused(pace: str, left: str) -> None:
+    """At 60 the 45 minutes from arm to end last 45 s."""
+    with pytest.raises(Misuse, match=rf"nobody can attend at pace={pace}, at which .* take {left}: .* up to 60"):
+        attended_url(f"sim://?seed=2&pace={pace}")
+    assert attended_url("sim://?pace=soon") == "sim://?pace=soon"  # the simulator says what is wrong with it
 
 
 @pytest.mark.realtime
