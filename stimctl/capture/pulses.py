@@ -158,21 +158,21 @@ class _Reading:
         duration_s = self._taken * self.interval_s
         quiet = self._quiet(noise)
         pulse = float(np.median(pulses["level"])) if len(pulses) else 0.0
-        held = levels_between(quiet, self._held, codes, pulse, max(self._mains, default=0.0))
+        levels = levels_between(quiet, self._held, codes, pulse, max(self._mains, default=0.0))
         return PulseMeasurements(
             source=self.capture.source, column=self._column.name, interval_s=self.interval_s,
             start_s=self.capture.start_s, duration_s=duration_s, pulses=pulses, noise=noise, step=step, mean=mean,
             mean_u=mean_u, mains=max(self._mains, default=0.0), averaged=max(1, self._averaged),
-            at_edges=self._at_edges, ignored=self._ignored, held=len(held), highest=self._worst(held, pulse),
+            at_edges=self._at_edges, ignored=self._ignored, held=len(levels), highest=self._worst(levels, pulse),
             simulated=self.capture.simulated, quiet=quiet, interval_part=self.capture.interval_part,
             flat_top=flat_top, few_codes=undeclared and not step and len(pulses) > 0,
         )  # fmt: skip
 
-    def _worst(self, held: list[Level], pulse: float) -> NoPulse | None:
+    def _worst(self, levels: list[Level], pulse: float) -> NoPulse | None:
         """Of spikes and levels. What was beyond the end of the scale was higher than that, or than a pulse."""
         most, averaged = min(self.full_scale, pulse or np.inf), max(1, round(QUIET_S / self.interval_s))
-        levels = (NoPulse(bool(np.isinf(each.height)), each.height, each.begin_s, averaged) for each in held)
-        worst = max(filter(None, (self._highest, *levels)), default=None)
+        each_level = (NoPulse(bool(np.isinf(each.height)), each.height, each.begin_s, averaged) for each in levels)
+        worst = max(filter(None, (self._highest, *each_level)), default=None)
         return worst._replace(height=most) if worst is not None and worst.over else worst
 
     def _quiet(self, noise: float) -> Quiet:
