@@ -20,6 +20,7 @@ _OF_HUM = 0.05  # is left of it
 _FEWEST_CODES = 16  # in a pulse: of eight bits an eighth of the screen. A level alone looks like a step of its height
 _FEWEST = 5  # milliseconds: a pulse that was not told from a level touches four; shorter levels stand out of a piece
 _PARTS = 16  # of a capture: over one of them most looks meet no edge of a level, and all of them a drift
+_ENOUGH = 10_000  # milliseconds, of the whole capture alike: medians of more are no better known [choice]
 _FEWEST_OF_DRIFT = 10 * _PARTS  # milliseconds: over fewer noise is steeper
 _BENT = 0.1  # of a level is what it bends a hum beside it by, at most
 _AS_HIGH = 0.9  # of a level is the same one
@@ -63,8 +64,10 @@ def levels_between(quiet: Quiet, of_pieces: list[Level], step: float, pulse: flo
     and `hum` that of a hum, which was taken off what is quiet.
     """
     known = np.isfinite(quiet.levels)
-    rise, rest = _rest(quiet.times[known], quiet.levels[known])
-    apart = np.abs(np.diff(quiet.levels[known]))
+    times, levels = quiet.times[known], quiet.levels[known]
+    some = slice(None, None, max(1, len(levels) // _ENOUGH))
+    rise, rest = _rest(times[some], levels[some])
+    apart = np.abs(levels[1:][some] - levels[:-1][some])
     own = 1.4826 / np.sqrt(2) * float(np.median(apart)) if len(apart) else 0.0
     step = min(step, pulse / _FEWEST_CODES) if pulse else step
     limit = _SIGMAS * max(own, quiet.noise) + 1.5 * step + _OF_PULSE * pulse + _OF_HUM * hum
