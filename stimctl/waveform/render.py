@@ -6,8 +6,9 @@ integers: times in floats put wrong samples into every long train. So chunks of 
 
 Most samples are 0, so the buffer is cleared as a whole and then only the pulses are written. Pulses one period apart
 lie on the grid of samples as the first of them does, or as one of the first few where the rate does not divide the
-period: each such group is one strided view, a pulse a row, written by two assignments, in a ramp with a column of
-amplitudes. Copying a template again and again writes as much as a fill and reads as much besides; it is slower.
+period: each such group is one strided view. Pulses that are alike are items of it, written by one assignment; in a ramp
+they are rows, written phase by phase with a column of amplitudes. Copying a template of a whole period again and again
+writes as much as a fill and reads as much besides; it is slower.
 """
 
 from collections.abc import Iterator
@@ -236,10 +237,14 @@ class _SampleWindow:
         if last - first > 1:
             out = self.out[..., begin + first * samples : begin + last * samples]
             rows = out.reshape(*out.shape[:-1], last - first, samples)
-            rise, fall, second_rise, second_fall = edges
-            some = heights.of(slice(first, last))
-            rows[..., : fall - rise] = some.first
-            rows[..., second_rise - rise : second_fall - rise] = some.second
+            _, fall, second_rise, second_fall = (edge - begin for edge in edges)
+            if isinstance(heights.first, int) and second_fall and out.strides[-1] == out.itemsize:
+                pulse = _pulse(fall, second_rise, second_fall, heights, out.dtype)
+                rows[..., :second_fall].view(pulse.dtype)[...] = pulse
+            else:
+                some = heights.of(slice(first, last))
+                rows[..., :fall] = some.first
+                rows[..., second_rise:second_fall] = some.second
         else:
             last = first
         for i in (*range(first), *range(last, pulses)):
@@ -250,6 +255,14 @@ class _SampleWindow:
         rise, fall, second_rise, second_fall = edges
         self.out[..., rise:fall] = heights.first
         self.out[..., second_rise:second_fall] = heights.second
+
+
+@lru_cache(maxsize=64)
+def _pulse(fall: int, second_rise: int, length: int, heights: _Heights, dtype: np.dtype[Any]) -> Samples:
+    """A pulse of `length` samples as one item of so many bytes: it is copied several times as fast as samples are."""
+    pulse = np.zeros(length, dtype)
+    pulse[:fall], pulse[second_rise:] = heights
+    return pulse.view((np.void, pulse.nbytes))
 
 
 @lru_cache(maxsize=64)
