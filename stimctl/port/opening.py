@@ -174,9 +174,8 @@ def _refuse_unclear(url: str) -> None:
         parts, said, whole = None, {}, False
     if scheme in _OVER_TCP and not whole:
         raise Misuse(f"port {url!r}: name a host and its TCP port (0 to 65535), as in {scheme}://localhost:7000")
-    pattern = url.partition("://")[2].split("&")[0]
-    if scheme == "hwgrep" and _fits_all(pattern):
-        raise Misuse(f"port {url!r}: every port fits that; name what its port alone has, as `stimctl ports` shows it")
+    if scheme == "hwgrep":
+        _refuse_several(url)
     if not url.strip() or (scheme in ("alt", "spy") and parts is not None and not parts.netloc + parts.path):
         raise Misuse(f"port {url!r}: no port is named; `stimctl ports` lists what there is")
     for option in said if scheme in _OPTIONS else ():
@@ -187,12 +186,19 @@ def _refuse_unclear(url: str) -> None:
             raise Misuse(f"port {url!r}: option 'logging' is {said[option][0]!r}: it must be {' or '.join(_LOGGING)}")
 
 
-def _fits_all(pattern: str) -> bool:
-    """Whether a search for it finds any port, whatever it is called. What is no pattern is told where it is used."""
-    try:
-        return re.search(pattern, "") is not None
-    except re.error:
-        return False
+def _refuse_several(url: str) -> None:
+    """Raise `Misuse` for a search that finds several ports: pyserial takes the first, which may be another board's.
+
+    What is no pattern is told where it is used.
+    """
+    from serial.tools import list_ports  # every other URL does without
+
+    pattern, *options = url.partition("://")[2].split("&")
+    with contextlib.suppress(re.error):
+        found = sorted(each[0] for each in list_ports.grep(pattern)) if not options else ()
+        which = "every port fits" if re.search(pattern, "") else f"{' and '.join(found)} fit" if len(found) > 1 else ""
+        if which:
+            raise Misuse(f"port {url!r}: {which} that; name what its port alone has, as `stimctl ports` shows it")
 
 
 def _why_closed(url: str, fault: OSError) -> StimctlError:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from serial.tools import list_ports
 
 from stimctl.errors import LineLost, Misuse
 from stimctl.port import check_url
@@ -51,6 +52,15 @@ def test_a_bad_one_is_a_sentence(url: str, sentence: str) -> None:
 def test_a_search_that_finds_no_port_is_a_line_that_is_not_there() -> None:
     with pytest.raises(LineLost, match="no ports found"):
         check_url("hwgrep://no port is called so")
+
+
+def test_a_search_that_finds_several_ports_takes_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = [("/dev/ttyUSB1", "USB serial", "ser=2"), ("/dev/ttyUSB0", "USB serial", "ser=1")]
+    monkeypatch.setattr(list_ports, "grep", lambda pattern: [each for each in there if pattern in " ".join(each)])
+    with pytest.raises(Misuse, match="/dev/ttyUSB0 and /dev/ttyUSB1 fit that; name what its port alone has"):
+        check_url("hwgrep://USB serial")
+    check_url("hwgrep://ser=2")
+    check_url("hwgrep://USB serial&n=2")  # asked for in so many words
 
 
 def test_a_file_that_is_there_is_kept_from_a_spy_and_none_is_made_by_looking(tmp_path: Path) -> None:
