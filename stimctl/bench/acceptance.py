@@ -59,6 +59,7 @@ class Taken:
     digest: str
     copies: tuple[Crosstalk, ...] = ()
     checks: Mapping[str, int] = field(default_factory=dict)  # by column, the impedance check's pulses before the run
+    without_pulses: tuple[str, ...] = ()  # columns that nobody asked for, and of which nothing is judged
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,6 +132,7 @@ def _taken(
         declared.check(capture, number)
     found = measure(capture, numbers, full_scale=spec.full_scale, progress=progress)
     shown = [each for each in found if len(each.pulses)] or found[:1] if not spec.channels else found
+    without_pulses = tuple(each.column for each in found if all(each is not one for one in shown))
     own, copies = without_crosstalk(shown)
     shown = [each for each, whole in zip(own, shown, strict=True) if len(each.pulses) or not len(whole.pulses)]
     references = _references(source, shown, spec)
@@ -145,7 +147,9 @@ def _taken(
     rows += _between(channels, copies)
     rows += [row for channel in channels for row in _asked_of(channel, spec)]
     simulated = capture.simulated or spec.simulated
-    return Taken(source, capture, channels, tuple(rows), simulated, _digest(source.path), tuple(copies), checks)
+    return Taken(
+        source, capture, channels, tuple(rows), simulated, _digest(source.path), tuple(copies), checks, without_pulses
+    )
 
 
 def _digest(path: Path) -> str:
@@ -261,33 +265,39 @@ def _notes(taken: Taken) -> Iterator[str]:
             f"{each.column}: {counted(each.count, 'pulse')} at the times of {each.of}'s, some {each.part:.0%} as high:"
             " crosstalk of the probes, or current that flows on both; they count as that and in no other figure"
         )
+    for column in taken.without_pulses:
+        yield f"{column}: no pulse in it, and nothing else of it was judged; --channel {column} has it judged"
     for column, count in taken.checks.items():
         yield f"{column}: the first {counted(count, 'pulse')} are an impedance check's: no figure of pulses has them"
     for channel in taken.channels:
-        measured = channel.judge.measured
-        if measured.direction < 0:
-            yield f"{channel.name}: first phases go down: the probe is inverted, or the output is"
-        if measured.at_edges:
-            yield f"{channel.name}: left out at the capture's begin or end: {counted(measured.at_edges, 'pulse')}"
-        if measured.ignored:
-            yield f"{channel.name}: left out as too short for a phase: {counted(measured.ignored, 'thing')}"
-        if measured.held:
-            yield f"{channel.name}: held longer than any pulse: {counted(measured.held, 'level')}"
-        if measured.averaged > 1:
-            yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
-        if measured.flat_top:
-            yield (
-                f"{channel.name}: pulses end at one same value without any noise: the screen may have cut them off; say"
-                " --full-scale to have that looked at"
-            )
-        if measured.few_codes:
-            yield (
-                f"{channel.name}: its values are too few to tell the oscilloscope's codes: whether the screen cut"
-                " pulses off was not looked for; say --full-scale to have that looked at"
-            )
-        if measured.mains:
-            yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
-        yield from _ten_times(channel)
+        yield from _notes_of(channel)
+
+
+def _notes_of(channel: BenchChannel) -> Iterator[str]:
+    measured = channel.judge.measured
+    if measured.direction < 0:
+        yield f"{channel.name}: first phases go down: the probe is inverted, or the output is"
+    if measured.at_edges:
+        yield f"{channel.name}: left out at the capture's begin or end: {counted(measured.at_edges, 'pulse')}"
+    if measured.ignored:
+        yield f"{channel.name}: left out as too short for a phase: {counted(measured.ignored, 'thing')}"
+    if measured.held:
+        yield f"{channel.name}: held longer than any pulse: {counted(measured.held, 'level')}"
+    if measured.averaged > 1:
+        yield f"{channel.name}: {measured.averaged} samples were averaged, because of noise"
+    if measured.flat_top:
+        yield (
+            f"{channel.name}: pulses end at one same value without any noise: the screen may have cut them off; say"
+            " --full-scale to have that looked at"
+        )
+    if measured.few_codes:
+        yield (
+            f"{channel.name}: its values are too few to tell the oscilloscope's codes: whether the screen cut"
+            " pulses off was not looked for; say --full-scale to have that looked at"
+        )
+    if measured.mains:
+        yield f"{channel.name}: hum of {measured.mains * channel.judge.ua:.3g} uA was taken off"
+    yield from _ten_times(channel)
 
 
 def _ten_times(channel: BenchChannel) -> Iterator[str]:

@@ -278,6 +278,15 @@ def test_a_channel_of_copies_alone_is_told_by_their_number(files: Path) -> None:
     assert both["value"] > 300
 
 
+def test_a_channel_without_pulses_is_told_of_and_judged_where_it_is_named(files: Path) -> None:
+    samples = on_bench(train(), BENCH).astype(np.float32)
+    np.savez("two.npz", ch1=samples, ch2=np.full(len(samples), 0.5, np.float32), rate_hz=RATE_HZ)
+    options = ("--capture", "two.npz", *GOOD[2:])
+    told = accept(*options).output
+    assert "ch2: no pulse in it, and nothing else of it was judged; --channel ch2 has it judged" in told
+    assert accept(*options, "--channel", "ch2").output.startswith("DOES NOT HOLD")
+
+
 def test_a_top_that_may_be_cut_off_has_a_note(files: Path) -> None:
     flat = saved("flat.npz", on_bench(np.minimum(train(), 0.37), Bench(rate_hz=RATE_HZ, bits=8, noise_v=8e-4)))
     told = json.loads(accept("--capture", flat, *GOOD[2:], "--json").stdout)["captures"][0]
