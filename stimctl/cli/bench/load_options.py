@@ -60,19 +60,24 @@ _OPTION_OF: tuple[tuple[str, str, Callable[[int], str]], ...] = (
 
 
 @contextmanager
-def limits_by_option() -> Iterator[None]:
-    """Name what breaks a limit as its option does, and not as the prescription's field is called inside."""
+def limits_by_option(*, stepped: str = "") -> Iterator[None]:
+    """Name what breaks a limit as its option does, and not as the prescription's field is called inside.
+
+    `stepped`: the quantity whose amounts are a sweep's steps, which no option of its own says.
+    """
     try:
         yield
     except Unsafe as broken:
-        raise Unsafe({str(each): each for each in map(_by_option, broken.problems)}.values()) from None
+        named = (_by_option(problem, stepped) for problem in broken.problems)
+        raise Unsafe({str(each): each for each in named}.values()) from None
 
 
-def _by_option(problem: Problem) -> Problem:
+def _by_option(problem: Problem, stepped: str) -> Problem:
     allowed = problem.allowed.replace("ramp_only = true", "--ramp-only")
     for field, option, shown in _OPTION_OF:
         if re.fullmatch(field, problem.field) and isinstance(problem.value, int):
-            return Problem(f"{option} {shown(problem.value)}", None, allowed)
+            name = "a step of" if option == f"--{stepped}" else option
+            return Problem(f"{name} {shown(problem.value)}", None, allowed)
     return replace(problem, allowed=allowed)
 
 

@@ -15,7 +15,7 @@ from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_fi
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
 from stimctl.cli.bench.driving import HEADERS, LoadDriver, fault_of, steady_row, tell_of, with_load
-from stimctl.cli.bench.load_options import check_pulses, load_options
+from stimctl.cli.bench.load_options import check_pulses, limits_by_option, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.session_log import session_log
@@ -86,8 +86,9 @@ def sweep(
     )  # fmt: skip
     steps_asked = _amounts(quantity, values, first, last, steps)
     asked = [_with(base, quantity, each) for each in steps_asked]
-    for each in asked:
-        prescription_for(each)  # what breaks a limit is refused before the port is opened
+    with limits_by_option(stepped=quantity):
+        for each in asked:
+            prescription_for(each)  # what breaks a limit is refused before the port is opened
     if telemetry is not None:
         check_telemetry_file(telemetry)
     check_new(csv_file, "a table")

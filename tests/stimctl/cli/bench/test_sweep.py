@@ -60,6 +60,26 @@ def test_steps_that_are_not_said(options: tuple[str, ...]) -> None:
     assert sweep("amplitude", *options).exit_code == codes.USAGE
 
 
+@pytest.mark.parametrize(
+    ("quantity", "options", "sentence"),
+    [
+        ("amplitude", ("--at", "0.1mA"), "a step of 0.1 mA: must be"),
+        ("width", ("--at", "50us"), "a step of 50 us: must be"),
+        ("frequency", ("--at", "0.5Hz"), "a step of 0.5 Hz: must be"),
+        ("width", ("--at", "600us", "--amplitude", "3mA"), "--amplitude 3 mA: must be"),
+        ("width", ("--at", "600us", "--seconds", "40min"), "--seconds 2410.01 s: must be"),
+    ],
+)
+def test_a_limit_is_told_by_the_step_or_option_that_breaks_it(
+    quantity: str, options: tuple[str, ...], sentence: str
+) -> None:
+    refused = sweep(quantity, *options)
+    assert refused.exit_code == codes.UNSAFE
+    assert refused.stderr.startswith(f"Error: {sentence}")
+    assert "_us is" not in refused.stderr
+    assert "_ua is" not in refused.stderr
+
+
 def test_what_there_is_by_a_bad_end_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     result = sweep("amplitude", "--at", "1mA", "--at", "2mA", "--csv", str(file), url="sim://?load=open")
