@@ -5,6 +5,7 @@ The baseline before a pulse is that of a moment earlier, and the hum moves on me
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -95,16 +96,15 @@ def _waves(times: Floats, frequency_hz: float) -> Floats:
 def _fitted(
     times: Floats, values: Floats, numbers: "npt.NDArray[np.int64]", parts: int, frequency_hz: float
 ) -> tuple[Floats, float]:
-    """Each part's waves, fitted beside a straight line, and what is left over."""
+    """Each part's waves, fitted beside a straight line, and what is left over. `numbers` ascend."""
     fits, left = np.zeros((parts, 2 * len(HARMONICS))), 0.0
-    for part in range(parts):
-        chosen = numbers == part
-        if np.count_nonzero(chosen) < 40:
+    for part, (begin, end) in enumerate(pairwise(np.searchsorted(numbers, np.arange(parts + 1)))):
+        if end - begin < 40:
             continue
-        inside = times[chosen]
+        inside = times[begin:end]
         line = np.stack([np.ones_like(inside), inside - inside.mean()], axis=1)
         terms = np.concatenate((_waves(inside, frequency_hz), line), axis=1)
-        found, *_ = np.linalg.lstsq(terms, values[chosen], rcond=None)
+        found, *_ = np.linalg.lstsq(terms, values[begin:end], rcond=None)
         fits[part] = found[: fits.shape[1]]
-        left += float(np.sum((values[chosen] - terms @ found) ** 2))
+        left += float(np.sum((values[begin:end] - terms @ found) ** 2))
     return fits, left

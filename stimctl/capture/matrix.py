@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stimctl.capture.beside import row_by_row
 from stimctl.capture.model import Samples
 
 _LOOKED_AT = 8  # rows, before all of them are turned
@@ -31,7 +32,8 @@ class EachRow:
 
     def __init__(self, rows: Samples, lead: int, before: int) -> None:
         self.baseline = rows[:, :lead].mean(axis=1)
-        self._heights = np.subtract(rows[:, before:], self.baseline[:, None], order="C")
+        with row_by_row():
+            self._heights = np.subtract(rows[:, before:], self.baseline[:, None], order="C")
         self._begins = np.arange(len(rows)) * self._heights.shape[1]
         self._sums: Floats | None = None
 
@@ -86,7 +88,8 @@ class EachRow:
         seen = self._heights[:, ::every]
         begin, end, count = (np.empty(thresholds.shape, np.int64) for _ in range(3))
         for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
-            beyond = compare(seen, limit.astype(seen.dtype)[:, None])
+            with row_by_row():
+                beyond = compare(seen, limit.astype(seen.dtype)[:, None])
             beyond.argmax(axis=1, out=begin[side])
             beyond[:, ::-1].argmax(axis=1, out=end[side])
             count[side] = np.count_nonzero(beyond, axis=1)
@@ -102,7 +105,8 @@ class AlikeRows(EachRow):
         short = rows.shape[1] <= _LONG
         turned = _turned(rows) if short else rows.T
         self.baseline = turned[:lead].mean(axis=0)
-        self._heights = np.subtract(turned[before:], self.baseline, out=turned[before:] if short else None)
+        with row_by_row():
+            self._heights = np.subtract(turned[before:], self.baseline, out=turned[before:] if short else None)
 
     @property
     def length(self) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stimctl.capture import clipping, shape
-from stimctl.capture.between import QUIET_S, Level, NoPulse, Quiet, levels_between
+from stimctl.capture.between import QUIET_S, Level, Milliseconds, NoPulse, Quiet, levels_between, untouched
 from stimctl.capture.cutter import BASELINE_S, REACH_S, SHORTEST_S, Cutter, Pulses
 from stimctl.capture.mains import Mains
 from stimctl.capture.model import Block, Capture, Column, Samples
@@ -179,25 +179,17 @@ class _Reading:
         times, levels = (np.concatenate([each[part] for each in self._between] or [np.empty(0)]) for part in (0, 1))
         return Quiet(times, levels, noise / float(np.sqrt(max(1.0, QUIET_S / self.interval_s))))
 
-    def _keep_quiet(self, samples: Samples, spans: Spans) -> None:
-        """The mean of each millisecond that no pulse touches, without the hum. A level held for long is no pulse."""
-        size = max(1, round(QUIET_S / self.interval_s))
-        count = len(samples) // size
-        if not count:
-            return
-        # As a product, which takes a fifth of the time that `mean` takes.
-        means = samples[: count * size].reshape(count, size) @ np.full(size, 1 / size, samples.dtype)
-        levels: npt.NDArray[np.float64] = means.astype(np.float64)
+    def _keep_quiet(self, milliseconds: Milliseconds, end: int, spans: Spans) -> None:
+        """The mean of each up to there that no pulse touches, without the hum. A level held for long is no pulse."""
+        size, count = milliseconds.size, end // milliseconds.size
         pulse = spans.last - spans.first < REACH_S / self.interval_s
-        changes = np.zeros(count + 3, np.int64)
-        np.add.at(changes, np.clip(spans.first[pulse] // size - 1, 0, count), 1)
-        np.add.at(changes, np.clip(spans.last[pulse] // size + 2, 0, count), -1)
-        touched = np.cumsum(changes) > 0
-        times = np.asarray((self._begin + np.arange(count) * size) * self.interval_s, np.float64)
+        numbers = untouched(spans.first[pulse] // size, spans.last[pulse] // size, count)
+        times = np.asarray((self._begin + numbers * size) * self.interval_s, np.float64)
+        levels = milliseconds.means[numbers]
         mains, begin = self._hum
         if mains is not None:
             levels -= mains.at(times - begin * self.interval_s + QUIET_S / 2)
-        self._between.append((times[~touched[:count]], levels[~touched[:count]]))
+        self._between.append((times, levels))
 
     def _average(self, samples: Samples) -> Samples:
         samples = np.concatenate((self._uneven, samples))
@@ -218,7 +210,8 @@ class _Reading:
         before = self._levels[-1].step if self._levels else 0.0
         levels = levels or levels_of(samples, (self._column.resolution if self._averaged == 1 else 0.0) or before)
         self._levels.append(levels)
-        spans = spans_in(samples, self.interval_s, levels)
+        milliseconds = Milliseconds(samples, self.interval_s)
+        spans = spans_in(samples, self.interval_s, levels, milliseconds.take)
         reach = round((REACH_S + BASELINE_S) / self.interval_s)
         keep = len(samples) - (0 if last else reach)
         inside = spans.last < keep if not last else np.ones(len(spans.last), bool)
@@ -229,7 +222,7 @@ class _Reading:
         begin = max(begin, int(ready.last[-1]) + 1 if len(ready.last) else 0)
         if mains is not None or not last:  # the rest is too short to tell how it hums: as what came before it
             self._hum = mains, self._begin
-        self._keep_quiet(samples[:begin], spans)
+        self._keep_quiet(milliseconds, begin, spans)
         self._rest = samples[begin:].copy()
         self._begin += begin
 

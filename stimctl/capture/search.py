@@ -5,12 +5,14 @@ baseline is taken anew for each piece of some ten milliseconds, so that offset a
 over the noise and over what the baseline does by itself: the mains' hum. A drift on which that rides is taken off.
 """
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stimctl.capture.beside import side_by_side
+from stimctl.capture.beside import row_by_row, side_by_side
 from stimctl.capture.model import Samples
 
 LOOK_S = 40e-6
@@ -24,6 +26,7 @@ _SINE = 0.618  # of a sine's amplitude: what lies between 40 and 60 % of its val
 _QUARTERS = 1.414  # of it: what lies between its quarters
 _OF_NOISE = 0.954  # the same, of noise, over that
 _TOGETHER = 1 << 18  # looks at a time: with fewer, Python takes longer than NumPy [choice]
+_READ_BYTES = 1 << 20  # at a time: they stay in the cache of a processor's core [choice]
 _WORTH_TWO = 1 << 20  # samples are worth two threads
 _FEW_VALUES = 20_000  # tell the codes of a noisy input
 _FEW_CODES = 32  # more of them lie side by side, and differ by how a file rounds them
@@ -33,6 +36,7 @@ _WHOLE = 0.1  # of a code off a whole number of them is as good as none
 _FEW = 257  # looks tell the baseline of a piece
 _LEVEL = 0.1  # of what stands out: a baseline that rises by less is level
 Places = npt.NDArray[np.int64]
+Read = Callable[[int, int], object]
 
 
 class Levels(NamedTuple):
@@ -95,10 +99,18 @@ def stride_of(interval_s: float) -> int:
     return max(1, min(MOST_STRIDE, int(LOOK_S / interval_s)))
 
 
-def spans_in(samples: Samples, interval_s: float, levels: Levels) -> Spans:
-    """All that stands out, in order."""
+def _unread(begin: int, end: int) -> None:
+    pass
+
+
+def spans_in(samples: Samples, interval_s: float, levels: Levels, read: Read = _unread) -> Spans:
+    """All that stands out, in order.
+
+    `read` is called, in two threads, with each stretch of the samples when it is looked at: what else has to be known
+    of them is told while they lie in the cache.
+    """
     stride = stride_of(interval_s)
-    turns, wander = _turns(samples, interval_s, stride, levels)
+    turns, wander = _turns(samples, interval_s, stride, levels, read)
     first, last = turns[::2], turns[1::2] - stride
     if not len(first):
         return Spans(first, last, wander)
@@ -106,7 +118,7 @@ def spans_in(samples: Samples, interval_s: float, levels: Levels) -> Spans:
     return Spans(first[np.concatenate(([0], breaks + 1))], last[np.concatenate((breaks, [len(last) - 1]))], wander)
 
 
-def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> tuple[Places, float]:
+def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels, read: Read) -> tuple[Places, float]:
     """Where what is looked at begins and ceases to be out of the ordinary, in turns, and how the baseline wanders.
 
     What stands out at the very end ceases one look after it.
@@ -116,14 +128,15 @@ def _turns(samples: Samples, interval_s: float, stride: int, levels: Levels) -> 
     if not size:
         return np.empty(0, np.int64), 0.0
     whole = len(samples) // size * size
-    turns, wander = _in_halves(samples[:whole].reshape(-1, size), stride, levels)
+    turns, wander = _in_halves(samples[:whole].reshape(-1, size), stride, levels, read)
     if whole < len(samples):
+        read(whole, len(samples))
         # The rest has the baseline of the last whole piece's length, so that a pulse does not fill it.
         begin = max(0, len(samples) - size)
         begin -= begin % stride
         before = samples[:whole].reshape(-1, size)[-2:, :: stride * max(1, size // stride // _FEW)]
         rise = float(np.median(before[-1]) - np.median(before[0]))
-        rest = _in_rows(samples[begin:].reshape(1, -1), stride, levels, rise)[0] + begin
+        rest = _in_rows(samples[begin:].reshape(1, -1), begin, stride, levels, rise_of_one=rise)[0]
         turns = np.concatenate((_until(turns, whole), _until(rest, whole, after=True)))
     return turns, wander
 
@@ -136,16 +149,16 @@ def _until(turns: Places, place: int, *, after: bool = False) -> Places:
     return np.concatenate((turns[:number], [place])) if number % 2 else turns[:number]
 
 
-def _in_halves(rows: Samples, stride: int, levels: Levels) -> tuple[Places, float]:
+def _in_halves(rows: Samples, stride: int, levels: Levels, read: Read) -> tuple[Places, float]:
     """The turns in all rows, counted through them, and how the baseline wanders in one.
 
     What goes on where the second half begins ends there and begins anew: that is near enough to be one thing.
     """
     half = len(rows) // 2 if rows.size > _WORTH_TWO else 0
-    parts = [part for part in (rows[:half], rows[half:]) if len(part)]
-    found = side_by_side(lambda part: _in_rows(part, stride, levels), parts)
-    turns = np.concatenate([each + begin for (each, _), begin in zip(found, (0, half * rows.shape[1]), strict=False)])
-    return turns, float(np.median(np.concatenate([wanders for _, wanders in found])))
+    parts = [(rows[begin:end], begin * rows.shape[1]) for begin, end in pairwise((0, half, len(rows))) if end > begin]
+    found = side_by_side(lambda part: _in_rows(*part, stride, levels, read), parts)
+    turns, wanders = (np.concatenate(each) for each in zip(*found, strict=True))
+    return turns, float(np.median(wanders))
 
 
 def _baseline(few: Samples, levels: Levels) -> tuple[Samples, Samples, Samples]:
@@ -170,15 +183,19 @@ def _rise(middle: Samples) -> Samples:
     return rise
 
 
-def _in_rows(rows: Samples, stride: int, levels: Levels, rise_of_one: float = 0.0) -> tuple[Places, Samples]:
-    """The turns in these rows, counted through them, and how the baseline wanders in each.
+def _in_rows(
+    rows: Samples, begin: int, stride: int, levels: Levels, read: Read = _unread, *, rise_of_one: float = 0.0
+) -> tuple[Places, Samples]:
+    """The turns in these rows, and how the baseline wanders in each.
 
-    `rise_of_one` is by how much a drift lifts the baseline along one row, for a row without neighbours.
+    `begin` is the number of their first sample. `rise_of_one` is by how much a drift lifts the baseline along one row,
+    for a row without neighbours.
 
     Some rows at a time are looked at in a piece of memory that the processor's cache holds: the whole is read once, and
     nothing of its size is made.
     """
-    looks = -(-rows.shape[1] // stride)
+    size = rows.shape[1]
+    looks, at_once = -(-size // stride), max(1, _READ_BYTES // (size * rows.itemsize))
     together = min(len(rows), max(1, _TOGETHER // looks))
     room = np.empty((together, looks), rows.dtype)
     out, under, turned = (np.zeros(room.size + more, bool) for more in (1, 0, 0))
@@ -186,7 +203,10 @@ def _in_rows(rows: Samples, stride: int, levels: Levels, rise_of_one: float = 0.
     ramp = (np.arange(looks) / looks - 0.5).astype(rows.dtype)
     for row in range(0, len(rows), together):
         seen = room[: len(rows) - row]
-        np.copyto(seen, rows[row : row + together, ::stride])
+        for first in range(row, row + len(seen), at_once):
+            part = rows[first : min(first + at_once, row + len(seen))]
+            read(begin + first * size, begin + first * size + part.size)
+            np.copyto(seen[first - row :][: len(part)], part[:, ::stride])
         few = seen[:, :: max(1, looks // _FEW)]
         middle, wander, over = _baseline(few, levels)
         rise = np.full_like(middle, rise_of_one)
@@ -196,13 +216,14 @@ def _in_rows(rows: Samples, stride: int, levels: Levels, rise_of_one: float = 0.
             seen -= rise * ramp
             middle, wander, over = _baseline(few, levels)
         new, low_too, turn = out[1 : seen.size + 1], under[: seen.size], turned[: seen.size]
-        np.greater(seen, middle + over, out=new.reshape(seen.shape))
-        np.less(seen, middle - over, out=low_too.reshape(seen.shape))
+        with row_by_row():
+            np.greater(seen, middle + over, out=new.reshape(seen.shape))
+            np.less(seen, middle - over, out=low_too.reshape(seen.shape))
         np.logical_or(new, low_too, out=new)
         np.not_equal(new, out[: seen.size], out=turn)
-        turns.append((np.flatnonzero(turn) + row * looks) * stride)
+        turns.append((np.flatnonzero(turn) + row * looks) * stride + begin)
         wanders.append(wander)
         out[0] = new[-1]
     if out[0]:
-        turns.append(np.array([len(rows) * looks * stride]))
+        turns.append(np.array([begin + len(rows) * looks * stride]))
     return np.concatenate(turns), np.concatenate(wanders)

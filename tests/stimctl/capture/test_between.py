@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stimctl.capture import Block, Capture, Column, measure
+from stimctl.capture.between import Milliseconds, untouched
 from stimctl.capture.model import Samples
 from stimctl.capture.pulses import PulseMeasurements, measure_samples
 from tests.stimctl.capture.synthesis import Bench, Truth, capture, steady
@@ -87,10 +90,12 @@ def test_a_higher_level_upon_a_low_one_is_told(length_s: float) -> None:
     assert seen.highest.begin_s == pytest.approx(0.9055, abs=0.001)
 
 
-def test_a_level_beyond_the_scale_is_higher_than_any() -> None:
+@pytest.mark.parametrize("other", [np.inf, -np.inf])
+def test_a_level_beyond_the_scale_is_higher_than_any(other: float) -> None:
     samples = on(QUIET)
     samples[40_550:50_000] += 0.3
     samples[90_550:99_000] = np.inf
+    samples[90_551:99_000:2] = other
     seen = found(samples)
     assert seen.highest is not None
     assert (seen.highest.over, seen.highest.height, seen.held) == (True, pytest.approx(0.5, abs=0.001), 2)
@@ -108,3 +113,52 @@ def test_a_level_that_is_one_of_few_codes_is_not_their_step() -> None:
 def test_a_hum_that_pulses_meet_alike_is_no_drift() -> None:
     bench = Bench(rate_hz=RATE_HZ, bits=8, noise_v=0.0005, hum_v=0.01, seed=241)
     assert found(capture(steady(0.0100003, 298), Truth(), bench, 3.0).astype(np.float32)).highest is None
+
+
+@given(
+    seed=st.integers(0, 1_000),
+    period_s=st.floats(0.004, 0.1),
+    rate_hz=st.sampled_from([50_000, 100_000, 130_000]),
+    seconds=st.floats(0.05, 0.5),
+    cuts=st.lists(st.floats(0, 1), max_size=3),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_each_quiet_millisecond_has_its_plain_mean(
+    seed: int, period_s: float, rate_hz: int, seconds: float, cuts: list[float], dtype: type[np.floating]
+) -> None:
+    onsets = np.arange(0.003, seconds - 0.003, period_s)
+    bench = Bench(rate_hz=rate_hz, noise_v=0.001, offset_v=4.0, seed=seed)
+    samples = capture(onsets, Truth(), bench, seconds).astype(dtype)
+    blocks = [Block([part], 1.0) for part in np.split(samples, sorted(round(cut * len(samples)) for cut in cuts))]
+    of_them = Capture("blocks", "", 1 / rate_hz, 0.0, (Column("1"),), lambda _: iter(blocks), simulated=True)
+    quiet = measure(of_them)[0].quiet
+    assert quiet is not None
+    size, at = rate_hz // 1_000, (onsets * rate_hz).astype(np.int64)
+    begins = np.round(quiet.times * rate_hz).astype(np.int64)
+    means = [samples[begin : begin + size].astype(np.float64).mean() for begin in begins]
+    np.testing.assert_allclose(quiet.levels, means, rtol=0, atol=1e-5)
+    counted, on, near = (np.zeros(len(samples), np.int64) for _ in range(3))
+    for begin in begins:
+        counted[begin : begin + size] += 1
+    for begin in at:
+        on[begin : begin + round(360e-6 * rate_hz)] = 1  # up to the last look at it
+        near[begin - 3 * size : begin + 4 * size] = 1
+    assert counted.max() <= 1
+    assert not (counted & on).any()
+    # Between two blocks, and at the end, less than a millisecond is left.
+    assert np.count_nonzero(~counted.astype(bool) & ~near.astype(bool)) < size * (len(blocks) + 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4))), st.integers(0, 30))
+def test_what_is_beside_a_pulse_is_not_quiet(pulses: list[tuple[int, int]], count: int) -> None:
+    first = np.array([begin for begin, _ in pulses], np.int64)
+    last = np.array([begin + length for begin, length in pulses], np.int64)
+    quiet = [n for n in range(count) if not any(begin - 1 <= n <= begin + length + 1 for begin, length in pulses)]
+    assert untouched(first, last, count).tolist() == quiet
+
+
+def test_samples_of_two_bytes_have_the_means_of_longer_ones() -> None:
+    samples = np.full(30_000, 8.0, np.float16)  # whose sum is beyond them
+    milliseconds = Milliseconds(samples, 1e-7)
+    milliseconds.take(0, len(samples))
+    assert milliseconds.means.tolist() == [8.0, 8.0, 8.0]

@@ -66,3 +66,27 @@ def test_a_search_in_two_halves_finds_what_one_finds(monkeypatch: pytest.MonkeyP
         np.testing.assert_allclose(
             halves["onset_s"][1:] + begin * 1e-6, whole["onset_s"][-len(halves) + 1 :], atol=1e-6
         )
+
+
+@pytest.mark.parametrize("length", [9, 5_000, 16_384, 16_385, 600_000, 1_234_567, 2_200_001])
+def test_a_search_tells_of_all_samples_that_it_looks_at(length: int) -> None:
+    from stimctl.capture.search import Levels, spans_in
+
+    told: list[tuple[int, int]] = []
+    spans_in(np.zeros(length, np.float32), 1e-5, Levels(0.0, 0.0), lambda begin, end: told.append((begin, end)))
+    assert [begin for begin, _ in sorted(told)] == [0, *(end for _, end in sorted(told)[:-1])]
+    assert max(end for _, end in told) == length
+
+
+@pytest.mark.parametrize("length", [50_000, 500_000, 1_234_567, 2_200_000])
+@pytest.mark.parametrize("rate_hz", [100_000, 1_000_000])
+def test_what_stands_out_is_found_where_it_is(length: int, rate_hz: int) -> None:
+    from stimctl.capture.search import Levels, spans_in, stride_of
+
+    samples, long, stride = np.zeros(length, np.float32), rate_hz // 1_000, stride_of(1 / rate_hz)
+    begins = np.append(np.arange(7_000, length - 2 * long, 31_111), length - long)  # the last goes on to the end
+    for begin in begins:
+        samples[begin : begin + long] = 0.5
+    spans = spans_in(samples, 1 / rate_hz, Levels(0.001, 0.0))
+    assert [begin // stride for begin in spans.first - 1] == [(begin - 1) // stride for begin in begins]
+    assert [end // stride for end in spans.last] == [(begin + long - 1) // stride for begin in begins]
