@@ -50,6 +50,11 @@ class Closing:
         """Whether output may be on for all that is known."""
         return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
+    def tell_doubt(self, text: str, now_us: int) -> None:
+        """Output may be on: an alarm, unless one said so already."""
+        if not any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms):
+            self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
+
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
         self._since_us = now_us
@@ -205,9 +210,8 @@ class Closing:
             self._records = context.stimulator.kept_records(context.targets.channels)
         for result in () if self._records is None else self._records.checked:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
-        told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
-        if self.zero_in_doubt and not told:
-            context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
+        if self.zero_in_doubt:
+            self.tell_doubt(NOT_CONFIRMED, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
         context.dose_tracker.unanswered |= stimulator.unanswered

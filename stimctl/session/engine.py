@@ -24,7 +24,7 @@ from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
-from stimctl.session.view import NOT_CONFIRMED, PULL_THE_LEADS, Priority, SessionReport, SessionView
+from stimctl.session.view import NOT_CONFIRMED, Priority, SessionReport, SessionView
 from stimctl.stimulators import base
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
@@ -239,12 +239,18 @@ class Engine:
 
     def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
         """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
-        context = self._context
+        self._context.state = ENDED
         if self.report is None and self._close.zero_in_doubt and not at_zero:
-            with suppress(Exception):  # the log may be what broke
-                context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
-        context.state = ENDED
-        return context.events
+            return self.tell_doubt(NOT_CONFIRMED, now_us)
+        return self._context.events
+
+    def tell_doubt(self, text: str, now_us: int) -> Sequence[Any]:
+        """Whoever runs the session sees no zero: an alarm, unless there was one. Returns what is to be told now."""
+        context = self._context
+        with suppress(Exception):  # the log may be what broke
+            self._close.tell_doubt(text, now_us)
+        events, context.events = context.events, []
+        return events
 
     def _advance(self, now_us: int) -> None:
         context = self._context
