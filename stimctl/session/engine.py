@@ -62,7 +62,8 @@ class Engine:
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
-        self._context = context = Context(stimulator, prescription, log, self._go_on)
+        starts_itself = State.CHECKED in auto
+        self._context = context = Context(stimulator, prescription, log, self._go_on, starts_itself=starts_itself)
         self.stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0

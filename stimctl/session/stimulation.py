@@ -9,7 +9,7 @@ from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, End, State, Task, Trigger, after
+from stimctl.session.states import ENDED, QUIET, STIMULATING, STOPPING, End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -64,9 +64,9 @@ class Stimulation:
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
     def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
-        """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
+        """Before a run a target can be lowered, and that run goes no higher."""
         context, channel = self._context, command.channel
-        if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
+        if isinstance(command, Raise) or context.state in (STOPPING, ENDED):
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
@@ -77,13 +77,14 @@ class Stimulation:
             self.hold(now_us, LEFT_NOTHING)
 
     def hold(self, now_us: int, why: str) -> None:
-        """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
+        """All channels to zero, the session kept. Raises `Misuse` where nothing is stimulated or about to be."""
         context = self._context
         if context.starts:
             # The start is on its way: the hold follows it at once.
             self.hold_next = why
             return
-        after(context.state, Trigger.HELD)
+        if context.state not in STIMULATING:
+            raise Misuse(f"hold: nothing is stimulated while {context.state.value!r}; a stop ends what it gives")
         if context.is_pending(Task.HOLD):
             return
         context.put(entries.StateEntered(asked="hold", why=why), now_us)
@@ -227,7 +228,7 @@ class Stimulation:
         context = self._context
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
-            if context.state is not State.STOPPING:
+            if context.state is not STOPPING:
                 self.fell_silent(now_us)
         elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)

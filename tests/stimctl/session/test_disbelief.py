@@ -495,14 +495,16 @@ def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
     assert rig.tape.messages(m.Hello) == []
 
 
-def test_a_late_hold_is_refused_plainly() -> None:
-    rig = Rig(at_1_ma())
-    rig.when(State.CHECKING, AskHold())
+def test_where_an_operator_begins_the_stimulation_a_hold_before_it_is_refused_plainly() -> None:
+    rig = Rig(at_1_ma(), auto=ATTENDED)
+    rig.when(State.TESTED, Proceed()).when(State.CHECKING, AskHold()).when(State.CHECKED, AskStop())
     rig.run()
-    assert any("cannot happen while" in str(event) for event in rig.events)
-    told = rig.engine.step(0, command=[AskHold()])
-    assert [type(event) for event in told.events] == [OperatorMessage]
-    assert "cannot happen while" in told.events[0].text
+    ended = rig.engine.step(0, command=[AskHold()]).events
+    told = [event.text for event in (*rig.events, *ended) if isinstance(event, OperatorMessage)]
+    assert [text for text in told if text.startswith("hold")] == [
+        f"hold: nothing is stimulated while {state}; a stop ends what it gives"
+        for state in ("'impedance check'", "'ended'")
+    ]
 
 
 def test_the_hosts_own_timer_ends_a_session_alone() -> None:
