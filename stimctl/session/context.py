@@ -13,7 +13,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
 from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
-from stimctl.session.states import BEFORE, CHECKED, ON_HOLD, STARTING, End, Pending, State, Task, Trigger, after
+from stimctl.session.states import ON_HOLD, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
@@ -88,19 +88,10 @@ class EngineStep(NamedTuple):
 
 
 class Context:
-    """One session's facts. `go_on` takes the next step where none needs an operator; `stop` ends the session.
-
-    `starts_itself`: no operator is needed until it stimulates.
-    """
+    """One session's facts. `go_on` takes the next step where none needs an operator; `stop` ends the session."""
 
     def __init__(
-        self,
-        stimulator: Stimulator,
-        prescription: Prescription,
-        log: SessionLog,
-        go_on: Callable[[int], None],
-        *,
-        starts_itself: bool = False,
+        self, stimulator: Stimulator, prescription: Prescription, log: SessionLog, go_on: Callable[[int], None]
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
@@ -117,7 +108,6 @@ class Context:
         self.alarms: list[Alarm] = []
         self.events: list[Any] = []
         self._go_on = go_on
-        self._starts_itself = starts_itself
         # The engine sets it when the closing phase is there.
         self.stop: Callable[[int, End, str], None]
 
@@ -132,13 +122,6 @@ class Context:
             self.put(entries.StateEntered(was=str(was), now=str(self.state), end=end), now_us)
         if self.state in ON_HOLD or was in ON_HOLD:
             self.dose_tracker.moved(self.state, now_us)
-
-    @property
-    def starts(self) -> bool:
-        """Whether stimulation was asked for and has not begun: log written, device armed, start sent; in a session that
-        starts by itself from its beginning on."""
-        asked = self.state in STARTING or (self.state in CHECKED and self.pending is not None)
-        return asked or (self._starts_itself and self.state in BEFORE)
 
     @property
     def by_lease(self) -> bool:

@@ -62,8 +62,7 @@ class Engine:
     ) -> None:
         if prescription.subject in (Subject.PERSON, Subject.ANIMAL) and not front_end:
             raise Unsafe([interlocks.no_front_end(prescription.subject)])
-        starts_itself = State.CHECKED in auto
-        self._context = context = Context(stimulator, prescription, log, self._go_on, starts_itself=starts_itself)
+        self._context = context = Context(stimulator, prescription, log, self._go_on)
         self.stimulator = stimulator
         self._auto = auto
         self._turned_us = self._deadline_us = 0
@@ -72,7 +71,7 @@ class Engine:
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         circumstances = {"url": url, "clock": clock, "software": software, "course": course}
         self._prepare = Preparation(context, circumstances, calibration_of)
-        self._stimulate = Stimulation(context)
+        self._stimulate = Stimulation(context, starts_itself=State.CHECKED in auto)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
         self._failures = Failures(context, self._close)

@@ -9,7 +9,19 @@ from stimctl.errors import Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ENDED, QUIET, STIMULATING, STOPPING, End, State, Task, Trigger
+from stimctl.session.states import (
+    BEFORE,
+    CHECKED,
+    ENDED,
+    QUIET,
+    STARTING,
+    STIMULATING,
+    STOPPING,
+    End,
+    State,
+    Task,
+    Trigger,
+)
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -26,10 +38,11 @@ EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer
 
 
 class Stimulation:
-    """One session's output, as told and as asked for."""
+    """One session's output, as told and as asked for. `starts_itself`: nobody is asked before it begins."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, starts_itself: bool = False) -> None:
         self._context = context
+        self._starts_itself = starts_itself
         self.plausibility: Plausibility | None = None
         self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
@@ -71,15 +84,24 @@ class Stimulation:
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
         lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
-        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
+        leaves_nothing = self._starts and targets.leaves_nothing(channel, lower_ua)
         targets.want(channel, lower_ua)
         if leaves_nothing:
             self.hold(now_us, LEFT_NOTHING)
 
+    @property
+    def _starts(self) -> bool:
+        """Whether stimulation was asked for and has not begun: log written, device armed, start sent; where the session
+        starts by itself, whatever comes before."""
+        state = self._context.state
+        if state in STARTING or (state in CHECKED and self._context.pending is not None):
+            return True
+        return self._starts_itself and state in BEFORE
+
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `Misuse` where nothing is stimulated or about to be."""
         context = self._context
-        if context.starts:
+        if self._starts:
             # The start is on its way: the hold follows it at once.
             self.hold_next = why
             return

@@ -110,9 +110,7 @@ class NativeAdapter:
         # By number: what was in flight as a stop came, and has no answer.
         self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
-        # What the device told last by itself, and the device's time of its newest answer.
-        self._told: m.Status | m.Channel | m.Event | None = None
-        self._answered_us = 0
+        self._newest: Any = m.Acknowledged(0, 0, 0)  # of what the device said, by its time
         self.heard_us = 0
         self.frames = 0
 
@@ -226,7 +224,7 @@ class NativeAdapter:
 
     def apart(self) -> Stimulator:
         other = NativeAdapter()
-        other._told, other._answered_us = self._told, self._answered_us
+        other._newest = self._newest
         return other
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
@@ -240,7 +238,7 @@ class NativeAdapter:
         except WireError:
             return self._one_by_one(payloads, now_us)
         self.heard_us = now_us
-        self._told = messages[-1]
+        self._newest = messages[-1]
         return messages
 
     def _one_by_one(self, payloads: Iterable[bytes], now_us: int) -> Iterator[Any]:
@@ -255,7 +253,7 @@ class NativeAdapter:
             self.heard_us = now_us
             kind = type(message)
             if kind is Status or kind is Channel or kind is Event:
-                self._told = message
+                self._newest = message
                 if kind is Status and self._checking:
                     self._follow_check(message, now_us)
                 yield message
@@ -317,7 +315,8 @@ class NativeAdapter:
         return PendingCommand(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
-        self._answered_us = max(self._answered_us, getattr(message, "device_time_us", 0))
+        if getattr(message, "device_time_us", 0) > self._newest.device_time_us:
+            self._newest = message
         if sequence in self._before_stop:
             return self._late_answer(self._before_stop.pop(sequence), message, now_us)
         return self._exchange.answered(sequence, message, now_us)
@@ -363,5 +362,4 @@ class NativeAdapter:
     def _is_old(self, answer: m.Stopped) -> bool:
         """Whether it is of an earlier stop: from before what was heard since. A device that booted has a young clock,
         and is in IDLE."""
-        newest_us = max(self._answered_us, 0 if self._told is None else self._told.device_time_us)
-        return answer.state != DeviceState.IDLE and answer.device_time_us < newest_us
+        return answer.state != DeviceState.IDLE and answer.device_time_us < self._newest.device_time_us
