@@ -15,6 +15,7 @@ from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
+CAME_BACK_US = 1_000  # of the minute of stops, for output that comes back: a virtual clock may stand still [choice]
 
 
 class Closing:
@@ -32,6 +33,7 @@ class Closing:
         # Whether its zero was seen in a measurement before counts were asked for; None until they are.
         self._zero_seen: bool | None = None
         self._waits_for_log = False
+        self._came_back = 0  # how often output did, or may have
         self.report: SessionReport | None = None
 
     @property
@@ -122,6 +124,7 @@ class Closing:
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
         context = self._context
+        self._came_back += 1
         if all(alarm.text != text for alarm in context.alarms):
             context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.zero is None or self.line_gone:
@@ -197,7 +200,8 @@ class Closing:
         if self.zero is None:
             give_up_us = GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US
         # However often its output comes back.
-        return min(self._since_us + give_up_us, self._context.times.entered_us + limits.STOP_TRY_US)
+        most_us = limits.STOP_TRY_US - self._came_back * CAME_BACK_US
+        return min(self._since_us + give_up_us, self._context.times.entered_us + most_us)
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
