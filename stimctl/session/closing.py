@@ -118,7 +118,8 @@ class Closing:
         dose_tracker.contradiction = dose_tracker.contradiction or text
         if self.report is not None:
             exact = None if self.report.delivered is None else False
-            told = {**self.report.agreement, "exact": exact, "contradiction": dose_tracker.contradiction}
+            found = {"exact": exact, "reason": None, "contradiction": dose_tracker.contradiction}
+            told = {**self.report.agreement, **found}
             self.report = replace(self.report, agreement=told)
 
     def stop_anew(self, text: str, now_us: int) -> None:

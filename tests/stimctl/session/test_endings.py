@@ -276,7 +276,7 @@ def test_a_lowering_without_an_answer_that_a_hold_and_a_stop_overtook_is_no_coun
     rig = Rig(at_1_ma(), line=spoiled(mute))
     report = rig.run((8 * S, AskTarget(1, 500)), (8_010_000, AskHold()), (8_080_000, AskStop()))
     ended_at_zero(rig, report, End.OPERATOR)
-    assert (report.agreement["exact"], report.agreement["contradiction"]) == (None, UNANSWERED)
+    assert (report.agreement["exact"], report.agreement["reason"]) == (None, UNANSWERED)
     assert report.alarms == ()
 
 

@@ -247,7 +247,7 @@ def test_a_raise_whose_answer_was_lost_is_taken_back_and_the_next_one_is_sent() 
     ended_at_zero(rig, report, End.TIMER)
     assert rig.alarms == []
     assert report.agreement["exact"] is None
-    assert "was lost" in report.agreement["contradiction"]
+    assert "was lost" in report.agreement["reason"]
 
 
 # --- whatever a person asks, on whatever line ---------------------------------------------------------------
