@@ -432,6 +432,13 @@ def test_a_host_that_slept_stops_what_it_started() -> None:
     assert exact(report)
 
 
+def test_where_the_stop_that_is_tried_confirms_no_zero_it_is_told_once() -> None:
+    rig = Rig(at_1_ma(), line=lying(lambda message: None if isinstance(message, m.Stopped) else message))
+    report = rig.run()
+    assert (report.end, report.zero_confirmed_us) == (End.SELF_TEST, None)
+    assert [alarm.text for alarm in report.alarms] == ["no zero output confirmed 100 ms after the stop"]
+
+
 def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
     def never_zero(message: Any) -> Any:
         return message._replace(zero=0) if isinstance(message, m.Stopped) and message.device_time_us > S else message
