@@ -5,7 +5,7 @@ the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 """
 
 from stimctl import entries, limits
-from stimctl.errors import Misuse
+from stimctl.errors import IllegalEvent, Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
@@ -99,14 +99,14 @@ class Stimulation:
         return self._starts_itself and state in BEFORE
 
     def hold(self, now_us: int, why: str) -> None:
-        """All channels to zero, the session kept. Raises `Misuse` where nothing is stimulated or about to be."""
+        """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated or about to be."""
         context = self._context
         if self._starts:
             # The start is on its way: the hold follows it at once.
             self.hold_next = why
             return
         if context.state not in STIMULATING:
-            raise Misuse(f"hold: nothing is stimulated while {context.state.value!r}; a stop ends what it gives")
+            raise IllegalEvent(f"hold: nothing is stimulated while {context.state.value!r}; a stop ends what it gives")
         if context.is_pending(Task.HOLD):
             return
         context.put(entries.StateEntered(asked="hold", why=why), now_us)
