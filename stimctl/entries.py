@@ -260,7 +260,10 @@ class Closed(LogEntry, kind="closed"):
     held_us: Annotated[int | None, "time on hold"] = None
     zero_confirmed_us: Annotated[int | None, "from the stop until zero was known; not there: never"] = None
     zero_measured: Annotated[bool | None, "whether that zero was measured, and not only acknowledged"] = None
-    agreement: Annotated[dict[str, Any] | None, "exact, measured, contradiction: whether the doses agree"] = None
+    agreement: Annotated[
+        dict[str, Any] | None,
+        "exact, and the reason where that is not known; measured, contradiction: whether the doses agree",
+    ] = None
     line: Annotated[dict[str, int] | None, "frames that came whole, and damaged"] = None
 
     def body(self) -> dict[str, Any]:

@@ -39,8 +39,10 @@ def doubt(summary: SessionSummary) -> str | None:
         return "unverified"
     if summary.head.state == RUNNING:
         return "running"
-    wrong = summary.agreement.get("exact") is False or summary.agreement.get("contradiction")
-    return "disagree" if wrong else None
+    if summary.agreement.get("exact") is False or summary.agreement.get("contradiction"):
+        return "disagree"
+    # What the host kept of a device without counts has a standing of its own.
+    return "unsure" if summary.agreement.get("reason") and not summary.kept else None
 
 
 def delivery_of(summary: SessionSummary, standing: str) -> DeliveryState:

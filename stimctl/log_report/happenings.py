@@ -72,8 +72,9 @@ def checks(words: ReportWords, case: SessionCase) -> Iterator[tuple[str, str]]:
         found = summary.agreement.get("measured" if name == "agrees" else name)
         key = yes if found is True else no if found is False else "not_comparable"
         yield words(f"label.{name}"), words(f"value.{key}")
-    if summary.agreement.get("contradiction"):
-        yield words("label.contradiction"), printable(summary.agreement["contradiction"])
+    for name in ("reason", "contradiction"):
+        if summary.agreement.get(name):
+            yield words(f"label.{name}"), printable(summary.agreement[name])
 
 
 def _zero(words: ReportWords, case: SessionCase) -> str:

@@ -15,6 +15,7 @@ from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
 GIVE_UP_RECORDS_US = 2_000_000
+CAME_BACK_US = 1_000  # of the minute of stops, for output that comes back: a virtual clock may stand still [choice]
 
 
 class Closing:
@@ -32,6 +33,7 @@ class Closing:
         # Whether its zero was seen in a measurement before counts were asked for; None until they are.
         self._zero_seen: bool | None = None
         self._waits_for_log = False
+        self._came_back = 0  # how often output did, or may have
         self.report: SessionReport | None = None
 
     @property
@@ -49,6 +51,11 @@ class Closing:
     def zero_in_doubt(self) -> bool:
         """Whether output may be on for all that is known."""
         return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
+
+    def tell_doubt(self, text: str, now_us: int) -> None:
+        """Output may be on: an alarm, unless one said so already."""
+        if not any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms):
+            self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
@@ -111,12 +118,14 @@ class Closing:
         dose_tracker.contradiction = dose_tracker.contradiction or text
         if self.report is not None:
             exact = None if self.report.delivered is None else False
-            told = {**self.report.agreement, "exact": exact, "contradiction": dose_tracker.contradiction}
+            found = {"exact": exact, "reason": None, "contradiction": dose_tracker.contradiction}
+            told = {**self.report.agreement, **found}
             self.report = replace(self.report, agreement=told)
 
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
         context = self._context
+        self._came_back += 1
         if all(alarm.text != text for alarm in context.alarms):
             context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.zero is None or self.line_gone:
@@ -192,7 +201,8 @@ class Closing:
         if self.zero is None:
             give_up_us = GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US
         # However often its output comes back.
-        return min(self._since_us + give_up_us, self._context.times.entered_us + limits.STOP_TRY_US)
+        most_us = limits.STOP_TRY_US - self._came_back * CAME_BACK_US
+        return min(self._since_us + give_up_us, self._context.times.entered_us + most_us)
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
@@ -205,9 +215,8 @@ class Closing:
             self._records = context.stimulator.kept_records(context.targets.channels)
         for result in () if self._records is None else self._records.checked:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
-        told = any(PULL_THE_LEADS in alarm.action for alarm in context.alarms)
-        if self.zero_in_doubt and not told:
-            context.alarm(Priority.HIGH, NOT_CONFIRMED, PULL_THE_LEADS, now_us)
+        if self.zero_in_doubt:
+            self.tell_doubt(NOT_CONFIRMED, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
         context.dose_tracker.unanswered |= stimulator.unanswered

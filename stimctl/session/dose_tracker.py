@@ -19,6 +19,7 @@ _AS_REPORTED = (
     "zero_confirmed_us", "zero_measured",
 )  # fmt: skip
 UNSEEN = "the zero before the counts was told in answers to the stop alone: more may have flowed than was counted"
+UNMEASURED = "the zero at the end was not measured: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
 
@@ -105,19 +106,23 @@ class DoseTracker:
             band_us = records.record.segment_0_us, records.record.segment_1_us
         agrees = measured_agrees(identity, rx.program, records) if records and identity else None
         exact = None if counted is None else counted == commanded and self.contradiction is None
-        if exact and kept is None and not zero_seen:
-            self.contradiction, exact = UNSEEN, None
-        elif exact and kept is not None and not (zero_seen and kept.evidence == "counted"):
-            exact = None
-        if exact is False and self.unanswered:
-            self.contradiction = self.contradiction or UNANSWERED
-            exact = None
+        reason = None
+        if exact:
+            reason = (kept and kept.unsure) or (None if zero_seen else UNSEEN if kept is None else UNMEASURED)
+        elif exact is False and self.unanswered:
+            reason = UNANSWERED
+        exact = None if reason else exact
         return {
             "planned": self.planned_record(),
             "commanded": dose_record(commanded),
             "delivered": None if counted is None else dose_record(counted),
             "measured": (measured_record(records) or None) if records else None,
-            "agreement": {"exact": exact, "measured": agrees, "contradiction": self.contradiction},
+            "agreement": {
+                "exact": exact,
+                "reason": reason,
+                "measured": agrees,
+                "contradiction": self.contradiction,
+            },
             "targets_ua": {plan.channel: self._commanded.targets_ua[plan.channel] for plan in rx.channels},
             # A device that plays by leases does not ramp by the program's own pulse rules.
             "reached_ua": self._commanded.reached_ua() if ordered is None else {},

@@ -20,7 +20,7 @@ from stimctl.session.log import SessionLog
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
-from stimctl.session.view import PULL_THE_LEADS, Alarm, Priority, SessionReport, SessionView
+from stimctl.session.view import NOT_CONFIRMED, SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.command_writer import CommandWriter
 
@@ -229,6 +229,8 @@ class Runner:
         with suppress(Exception):
             try:
                 at_zero = self._stop_apart(self._engine.stimulator.apart())
+                if not at_zero:  # nor would it be after another minute of the session's own stop
+                    raise LineLost(NOT_CONFIRMED)
             except LineLost as gone:
                 self._not_heard(gone)
         self._engine.on_the_way_out(now_us())
@@ -254,7 +256,7 @@ class Runner:
                 if isinstance(event, ZeroConfirmed):
                     return True
                 if isinstance(event, ZeroOverdue):
-                    self._told.append(Alarm(Priority.HIGH, event.text, PULL_THE_LEADS, now_us))
+                    self._told.extend(self._engine.tell_doubt(event.text, now_us))
         return False
 
 

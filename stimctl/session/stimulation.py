@@ -5,11 +5,23 @@ the rules (see `targets`). Lowering never waits; a surprise ends at zero.
 """
 
 from stimctl import entries, limits
-from stimctl.errors import Misuse
+from stimctl.errors import IllegalEvent, Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, End, State, Task, Trigger, after
+from stimctl.session.states import (
+    BEFORE,
+    CHECKED,
+    ENDED,
+    QUIET,
+    STARTING,
+    STIMULATING,
+    STOPPING,
+    End,
+    State,
+    Task,
+    Trigger,
+)
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -26,10 +38,11 @@ EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer
 
 
 class Stimulation:
-    """One session's output, as told and as asked for."""
+    """One session's output, as told and as asked for. `starts_itself`: nobody is asked before it begins."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, starts_itself: bool = False) -> None:
         self._context = context
+        self._starts_itself = starts_itself
         self.plausibility: Plausibility | None = None
         self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
@@ -64,26 +77,36 @@ class Stimulation:
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
     def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
-        """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
+        """Before a run a target can be lowered, and that run goes no higher."""
         context, channel = self._context, command.channel
-        if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
+        if isinstance(command, Raise) or context.state in (STOPPING, ENDED):
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
         lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
-        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
+        leaves_nothing = self._starts and targets.leaves_nothing(channel, lower_ua)
         targets.want(channel, lower_ua)
         if leaves_nothing:
             self.hold(now_us, LEFT_NOTHING)
 
+    @property
+    def _starts(self) -> bool:
+        """Whether stimulation was asked for and has not begun: log written, device armed, start sent; where the session
+        starts by itself, whatever comes before."""
+        state = self._context.state
+        if state in STARTING or (state in CHECKED and self._context.pending is not None):
+            return True
+        return self._starts_itself and state in BEFORE
+
     def hold(self, now_us: int, why: str) -> None:
-        """All channels to zero, the session kept. Raises `IllegalEvent` when not stimulating."""
+        """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated or about to be."""
         context = self._context
-        if context.starts:
+        if self._starts:
             # The start is on its way: the hold follows it at once.
             self.hold_next = why
             return
-        after(context.state, Trigger.HELD)
+        if context.state not in STIMULATING:
+            raise IllegalEvent(f"hold: nothing is stimulated while {context.state.value!r}; a stop ends what it gives")
         if context.is_pending(Task.HOLD):
             return
         context.put(entries.StateEntered(asked="hold", why=why), now_us)
@@ -227,7 +250,7 @@ class Stimulation:
         context = self._context
         self._out_of_time(now_us)
         if context.state not in STIMULATING:
-            if context.state is not State.STOPPING:
+            if context.state is not STOPPING:
                 self.fell_silent(now_us)
         elif context.dose_tracker.contradiction is not None:
             self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from stimctl.entries import LogEntry
 from stimctl.errors import StimctlError
 from stimctl.stimulators.targets import Targets
+from stimctl.units import counted
 from stimctl.waveform import Program
 from stimctl.wire.codec import Counters, Impedance, Measured, SessionRecord, Started, TargetSet
 from stimctl.wire.codes import Capability, Purpose
@@ -129,6 +130,17 @@ class FigureOrigins(NamedTuple):
     @property
     def evidence(self) -> str:
         return "at most" if not self.told else "estimated" if self.estimated else "counted"
+
+    @property
+    def unsure(self) -> str | None:
+        """Why nobody knows whether each of these pulses flowed, if so."""
+        if not self.told:
+            return "the device does not tell whether a lease was broken off: what is counted is a most"
+        return (
+            f"{counted(self.estimated, 'pulse')} of leases that were cut were estimated by time"
+            if self.estimated
+            else None
+        )
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log and the report."""

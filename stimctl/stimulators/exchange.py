@@ -197,6 +197,7 @@ class Exchange:
         if flying is None:
             return events
         if now_us - self._unanswered_since_us >= flying.patience_us:
+            self._overtake(now_us)  # it may have been taken, for all that
             self._flying = None
             self._steps.clear()
             self._urgent.clear()

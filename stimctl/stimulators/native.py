@@ -110,6 +110,7 @@ class NativeAdapter:
         # By number: what was in flight as a stop came, and has no answer.
         self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
+        self._newest: Any = m.Acknowledged(0, 0, 0)  # of what the device said, by its time
         self.heard_us = 0
         self.frames = 0
 
@@ -222,7 +223,9 @@ class NativeAdapter:
         self._stop = StopSequence(lambda _now_us: self._exchange.put_first(STOP_FRAME), now_us)
 
     def apart(self) -> Stimulator:
-        return NativeAdapter()
+        other = NativeAdapter()
+        other._newest = self._newest
+        return other
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
         payloads = self._splitter.feed(data)
@@ -235,6 +238,7 @@ class NativeAdapter:
         except WireError:
             return self._one_by_one(payloads, now_us)
         self.heard_us = now_us
+        self._newest = messages[-1]
         return messages
 
     def _one_by_one(self, payloads: Iterable[bytes], now_us: int) -> Iterator[Any]:
@@ -248,11 +252,10 @@ class NativeAdapter:
                 continue
             self.heard_us = now_us
             kind = type(message)
-            if kind is Status:
-                if self._checking:
+            if kind is Status or kind is Channel or kind is Event:
+                self._newest = message
+                if kind is Status and self._checking:
                     self._follow_check(message, now_us)
-                yield message
-            elif kind is Channel or kind is Event:
                 yield message
             elif kind is Stopped:
                 yield from self._stop_answer(message, now_us)
@@ -312,6 +315,8 @@ class NativeAdapter:
         return PendingCommand(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
+        if getattr(message, "device_time_us", 0) > self._newest.device_time_us:
+            self._newest = message
         if sequence in self._before_stop:
             return self._late_answer(self._before_stop.pop(sequence), message, now_us)
         return self._exchange.answered(sequence, message, now_us)
@@ -341,7 +346,7 @@ class NativeAdapter:
         self._ask(map(_impedance_of, channels), done, now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
-        if self._stop is None:
+        if self._stop is None or self._is_old(answer):
             return []
         self._stop.answered(now_us)
         if self._check_began_us:
@@ -353,3 +358,8 @@ class NativeAdapter:
             return []
         stop, self._stop = self._stop, None
         return [stop.confirmed(now_us, answer.measured_ua, device_time_us=answer.device_time_us)]
+
+    def _is_old(self, answer: m.Stopped) -> bool:
+        """Whether it is of an earlier stop: from before what was heard since. A device that booted has a young clock,
+        and is in IDLE."""
+        return answer.state != DeviceState.IDLE and answer.device_time_us < self._newest.device_time_us

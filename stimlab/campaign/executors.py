@@ -14,23 +14,23 @@ from importlib import import_module
 from itertools import islice
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from pathlib import Path
-from threading import Thread, current_thread, main_thread
-from typing import Any, Self
+from threading import Thread
+from typing import Any
 
 from stimctl.errors import Misuse
 from stimlab.campaign.campaign import FinishedSession
+from stimlab.interrupt import SIGNALS, Interrupt
 
 Work = Callable[[Iterable[int]], FinishedSession]
 
 CONNECT_S = 10
 LOOK_S = 0.2  # how long Ctrl-C may wait to be seen
-_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _PACKAGES = ("stimctl", "firmware_sim")
 
 
 def here(work: Work, chunks: Sequence[Sequence[int]]) -> Generator[FinishedSession]:
     """One after the other, in this process: for a debugger, and where one processor is all there is."""
-    with _Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         for chunk in chunks:
             yield work(_each(chunk, interrupt.look))
 
@@ -41,7 +41,7 @@ def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[F
     context = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([__name__])
-    with _Interrupt() as interrupt:
+    with Interrupt() as interrupt:
         over = context.Event()
         pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin_worker, initargs=(over,))
         ahead, pending = iter(chunks), set[Future[FinishedSession]]()
@@ -61,35 +61,6 @@ def local(work: Work, chunks: Sequence[Sequence[int]], jobs: int) -> Generator[F
             pool.shutdown(cancel_futures=True)
 
 
-class _Interrupt:
-    """Signals at a moment of our choosing: in the middle of a pool's own work they would leave locks that nobody opens.
-
-    Each goes on to the handler that was there before; those without one are left alone.
-    """
-
-    def __init__(self) -> None:
-        self._caught: list[int] = []
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if current_thread() is main_thread():
-            handled = [each for each in _SIGNALS if callable(signal.getsignal(each))]
-            self._before = {each: signal.signal(each, self._note) for each in handled}
-        return self
-
-    def _note(self, number: int, _frame: object) -> None:
-        self._caught.append(number)
-
-    def look(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed, or what another signal means."""
-        if self._caught:
-            self._before[self._caught[0]](self._caught[0], None)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-
 def _each(chunk: Iterable[int], look: Callable[[], None]) -> Iterator[int]:
     """The numbers of a chunk, looking before each whether the campaign is over."""
     for index in chunk:
@@ -103,7 +74,7 @@ _over: list[Callable[[], bool]] = []  # of a worker: whether its campaign is ove
 def _begin_worker(over: Any) -> None:
     # Ctrl-C reaches every process of a terminal; the first one ends the others, in order. By SIGTERM a pool ends the
     # rest of its workers where one has died.
-    for each in _SIGNALS:
+    for each in SIGNALS:
         signal.signal(each, signal.SIG_DFL if each == signal.SIGTERM else signal.SIG_IGN)
     _over[:] = [over.is_set]
     Thread(target=_end_with_parent, daemon=True).start()

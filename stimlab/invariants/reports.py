@@ -30,8 +30,15 @@ def exact(evidence: Evidence) -> Found:
     """Commanded is counted, to the picocoulomb, whenever the device could be asked."""
     report = evidence.report
     if report is not None and report.delivered is not None and report.agreement["exact"] is not True:
-        said = report.agreement["contradiction"] or "no reason"
+        said = _why(report) or "no reason"
         yield f"commanded and counted differ ({said}): {report.commanded} and {report.delivered}", evidence.over_us
+
+
+def _why(report: SessionReport) -> str | None:
+    """What the session said of a count that is not known to be what was commanded."""
+    agreement = report.agreement
+    found: str | None = agreement["contradiction"] or agreement["reason"]
+    return found
 
 
 def unknown(evidence: Evidence) -> Found:
@@ -39,8 +46,8 @@ def unknown(evidence: Evidence) -> Found:
     report = evidence.report
     if report is None or report.delivered is None:
         return
-    agreement = report.agreement
-    if agreement["exact"] is False or (agreement["exact"] is None and agreement["contradiction"] is None):
+    exact = report.agreement["exact"]
+    if exact is False or (exact is None and _why(report) is None):
         yield f"commanded and counted differ: {report.commanded} and {report.delivered}", evidence.over_us
 
 
@@ -49,7 +56,7 @@ def difference_alarmed(evidence: Evidence) -> Found:
     report = evidence.report
     if report is None or report.delivered is None or report.agreement["exact"] is True:
         return
-    if report.agreement["contradiction"] is None and not _has_alarm(report, Priority.HIGH, ""):
+    if _why(report) is None and not _has_alarm(report, Priority.HIGH, ""):
         yield "commanded and counted differ, and nobody was told", evidence.over_us
 
 

@@ -25,6 +25,7 @@ from firmware_sim.faults import Fault
 from stimctl.errors import LineFault, Misuse
 from stimctl.port import open_port
 from stimctl.prescription import Prescription
+from stimlab.interrupt import Interrupt
 from stimlab.play.host import run_host
 from stimlab.play.port import ScenarioPort
 from stimlab.play.result import HostResult, PlayedSession, concluded
@@ -101,8 +102,10 @@ class SimulatorProcess:
     def come_to_rest(self) -> None:
         """Wait until the device has ended what it did and measured zero, at most as long as an aftermath."""
         until_us = world_us() + REST_US
-        while world_us() < until_us and not self._rests():
-            Event().wait(POLL_S)
+        with Interrupt() as interrupt:
+            while world_us() < until_us and not self._rests():
+                interrupt.look()
+                Event().wait(POLL_S)
 
     def _rests(self) -> bool:
         """Whether zero was measured since it was last in a state that gives output or may."""
@@ -113,8 +116,9 @@ class SimulatorProcess:
 
     def record(self) -> SampledRecord:
         """Ask it to end, so that it writes its samples, and read them."""
-        self._process.terminate()
-        self._process.wait(END_S)
+        with Interrupt():
+            self._process.terminate()
+            self._process.wait(END_S)
         return SampledRecord(self.folder / "record", self.boot_us)
 
 
@@ -136,12 +140,15 @@ def simulator(scenario: Scenario, over: str, folder: Path, device: str = "native
 
 @contextmanager
 def _process(*command: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    pipe = subprocess.PIPE
+    with Interrupt() as interrupt:
+        process = subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True)
+        try:
+            with interrupt.let_through():
+                yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def play_in_real_time(
@@ -206,8 +213,9 @@ class _HostProcess:
 
     def run(self) -> HostResult:
         """Run it until it has ended, by itself or not."""
-        with _process("-m", "stimlab.play.host_process", *self._command) as process:
+        with Interrupt() as interrupt, _process("-m", "stimlab.play.host_process", *self._command) as process:
             while process.poll() is None:
+                interrupt.look()
                 self._befall(process)
                 Event().wait(POLL_S)
             said = process.communicate()[1]

@@ -85,7 +85,9 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
     yield "zero after stop", f"{how} after {ms(zero_us)}" if isinstance(zero_us, int) else _no_zero(summary)
     nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
-    yield "counted as commanded", _yes_or_no(summary.agreement.get("exact"), "yes, exactly", nothing)
+    reason = summary.agreement.get("reason")
+    unknown = plain(f"not known: {reason}") if reason else nothing
+    yield "counted as commanded", _yes_or_no(summary.agreement.get("exact"), "yes, exactly", unknown)
     yield "measured as counted", _yes_or_no(summary.agreement.get("measured"), "yes, within its stated error", nothing)
     yield from _origins(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)

@@ -158,7 +158,9 @@ def _alarm(alarm: Alarm) -> str:
 
 
 def _agreement(report: SessionReport, name: str) -> str:
-    return {True: "yes", False: "NO", None: "could not be compared"}[report.agreement.get(name)]
+    reason = report.agreement.get("reason") if name == "exact" else None
+    unknown = f"not known: {reason}" if reason else "could not be compared"
+    return {True: "yes", False: "NO", None: unknown}[report.agreement.get(name)]
 
 
 _HEADERS = ("CHANNEL", "", "PLANNED", "COMMANDED", "DELIVERED", "MEASURED")

@@ -15,10 +15,10 @@ from stimctl.limits import SessionTimer
 from stimctl.stimulators import base
 from stimctl.stimulators.base import DeviceIdentified, StimulatorFailed, Unrested, earliest, failed
 from stimctl.stimulators.lease import report_checks
-from stimctl.stimulators.lease.device import LeaseDevice, LeaseDone
+from stimctl.stimulators.lease.device import TICK_US, LeaseDevice, LeaseDone
 from stimctl.stimulators.lease.plan import Lease, LeasePlan, check_program
 from stimctl.stimulators.lease.report_checks import ContactCheck
-from stimctl.stimulators.lease.scheduler import TICK_US, LeaseScheduler, gated
+from stimctl.stimulators.lease.scheduler import LeaseScheduler, gated
 from stimctl.stimulators.lease.stop import CutReason, LeaseCut
 from stimctl.stimulators.lease.tally import LeaseTally
 from stimctl.stimulators.lease.telemetry import STIMULATING, EmulatedStatus, channel_reading, session_record, status

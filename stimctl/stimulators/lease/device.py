@@ -15,6 +15,7 @@ from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
 ANSWER_US = limits.SILENCE_US  # an answer later than this is a line that is lost
+TICK_US = 100_000  # whoever holds the session comes back so often at least, once the device is known
 _REMEMBERED = 64  # answers, of some twenty leases or more: a line that was slow once is not slow for ever [choice]
 
 
@@ -28,7 +29,7 @@ class ReplyTimes:
         self.due_us: int | None = None
         self._took_us = deque([0], _REMEMBERED)
         self._unwritten_us: int | None = None
-        self._written_us = 0
+        self._written_us = self._turned_us = 0
 
     def expect(self, within_us: int, now_us: int, *, written: bool = False) -> None:
         """An answer has to come, to what was ordered just now or was `written` before."""
@@ -42,9 +43,14 @@ class ReplyTimes:
 
     def came(self, now_us: int) -> None:
         """It is here."""
-        # What is later than an answer can be was read late.
-        self._took_us.append(min(now_us - self._written_us, ANSWER_US))
+        # Whoever comes back later than at the next tick may have read it late.
+        if now_us - self._turned_us <= TICK_US:
+            self._took_us.append(now_us - self._written_us)
         self.forget()
+
+    def turned(self, now_us: int) -> None:
+        """Whoever waits for it has looked."""
+        self._turned_us = now_us
 
     @property
     def slowest_us(self) -> int:

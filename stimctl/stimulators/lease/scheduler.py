@@ -18,7 +18,6 @@ from stimctl.stimulators.lease.tally import LeaseTally, pulses_begun
 from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
-TICK_US = 100_000  # whoever holds the session comes back so often at least
 LATE = "no answer from the device in time"
 
 
@@ -155,7 +154,7 @@ class LeaseScheduler:
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
         if self._given is not None:
             # Also of what is too short to be called a standstill.
-            self._given.slept_us += max(0, now_us - self._turned_us - TICK_US)
+            self._given.slept_us += max(0, now_us - self._turned_us - d.TICK_US)
         self._turned_us = now_us
         events: list[Any] = []
         for event in happened:

@@ -164,6 +164,7 @@ class PulsePalAdapter(d.LeaseDevice):
             heard, self._received = self._received, b""
             if heard and now_us >= self._late_until_us:
                 events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
+        self._answer.turned(now_us)
         return events
 
     def _swallow_stale(self) -> None:
@@ -182,6 +183,7 @@ class PulsePalAdapter(d.LeaseDevice):
     def advance(self, now_us: int) -> list[Any]:
         # A trigger has no answer: that it was taken is only a claim, made when a slow one would have come.
         events: list[Any] = []
+        self._answer.turned(now_us)
         if self._begun_us is not None and now_us >= self._begun_us:
             self._begun_us = None
             events.append(d.LeaseBegun())

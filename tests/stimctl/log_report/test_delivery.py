@@ -25,6 +25,8 @@ KEPT = {"evidence": "estimated", "source": "time", "channels": {"1": {"estimated
         ({"delivered": {"1": {"pulses": [10, None], "charge_pc": [12_000_000, None]}}}, "uncertain", "unasked"),
         ({"agreement": {"exact": False}}, "uncertain", "disagree"),
         ({"agreement": {"exact": True, "contradiction": "a clock went back"}}, "uncertain", "disagree"),
+        ({"agreement": {"exact": None, "reason": "an answer was lost"}}, "uncertain", "unsure"),
+        ({"agreement": {"exact": None, "reason": "by time"}, "kept": KEPT}, "commanded", "commanded"),
         ({"armed": False, "delivered": None}, "none", "none"),
     ],
 )

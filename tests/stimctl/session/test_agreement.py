@@ -64,7 +64,7 @@ def test_what_was_measured_agrees_within_the_stated_accuracy(half_hour: tuple[Ri
     measured_pc = sum(report.measured["1"]["charge_pc"])
     assert abs(measured_pc - rig.recorder.charge_pc(1)) <= allowed_pc
     assert measured_pc != sum(CHARGE_PC), "a measurement has an error, or it is none"
-    assert report.agreement == {"exact": True, "measured": True, "contradiction": None}
+    assert report.agreement == {"exact": True, "reason": None, "measured": True, "contradiction": None}
 
 
 def test_the_integral_over_the_load_is_the_dose(half_hour: tuple[Rig, SessionReport]) -> None:

@@ -501,7 +501,7 @@ def test_counts_of_a_device_whose_zero_nothing_bears_out_are_not_exact() -> None
     assert bench.closing.report is not None
     agreement = bench.closing.report.agreement
     assert bench.closing.report.delivered == bench.closing.report.commanded
-    assert (agreement["exact"], agreement["contradiction"]) == (None, UNSEEN)
+    assert (agreement["exact"], agreement["reason"]) == (None, UNSEEN)
 
 
 def test_after_output_that_came_back_no_status_is_waited_for_and_the_counts_are_not_exact() -> None:
@@ -723,7 +723,7 @@ def test_counts_from_before_output_that_came_back_are_not_exact(drawn_up: bool, 
     assert bench.closing.report is not None
     agreement = bench.closing.report.agreement
     assert agreement["exact"] is exact
-    assert (agreement["contradiction"] == told) is counted
+    assert (agreement["contradiction" if drawn_up else "reason"] == told) is counted
     assert agreement["measured"] is (True if counted else None)
 
 

@@ -13,7 +13,7 @@ from firmware_sim.analog.converter import Switch
 from stimctl import limits
 from stimctl.errors import LogFault, Misuse, Suspended
 from stimctl.port import Port
-from stimctl.session.closing import GIVE_UP_STOP_US
+from stimctl.session.closing import CAME_BACK_US, GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower, Proceed
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
@@ -21,6 +21,7 @@ from stimctl.session.view import PULL_THE_LEADS, Alarm, OperatorMessage, Priorit
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
+from stimctl.wire.framing import FrameSplitter
 from tests.stimctl.session.world import (
     PULSE_US,
     Cut,
@@ -364,7 +365,9 @@ def test_what_nobody_foresaw_ends_at_zero_or_with_the_alarm_that_it_is_not_known
         rig.run(*deeds[what])
     told = [alarm for alarm in rig.events if isinstance(alarm, Alarm)]
     assert all("stood still" not in alarm.text for alarm in told)
-    assert any((alarm.priority, alarm.action) == (Priority.HIGH, PULL_THE_LEADS) for alarm in told) is (how != "works")
+    pulls = [alarm for alarm in told if (alarm.priority, alarm.action) == (Priority.HIGH, PULL_THE_LEADS)]
+    assert len(pulls) == (how != "works"), "told once, by whichever of the two stops"
+    assert rig.line.now_us() <= 8 * S + (limits.STOP_TRY_US if how == "dead" else 0) + S
     if how == "gone":
         watched = rig.line
         assert isinstance(watched, Watched)
@@ -373,6 +376,44 @@ def test_what_nobody_foresaw_ends_at_zero_or_with_the_alarm_that_it_is_not_known
         assert rig.engine.report is not None
         assert rig.engine.report.end is End.INTERRUPTED
         assert len(rig.log.of("closed")) == 1
+
+
+class ComesBack(Line):
+    """From 8 s on every stop is answered at once, with zero and with output again behind it: no time passes."""
+
+    def __init__(self, port: Port) -> None:
+        super().__init__(port)
+        self.stops, self._after_us, self._said = 0, 0, b""
+
+    def write(self, data: bytes) -> None:
+        if self.now_us() < 8 * S:
+            super().write(data)
+        elif STOP_FRAME in data:
+            self.stops, self._after_us = self.stops + 1, self._after_us + 2
+            zero = m.Stopped(DeviceState.ENDED, 1, 0, self.now_us() + self._after_us - 1)
+            self._said += m.encode(0, zero) + m.encode(0, self._status._replace(device_time_us=zero.device_time_us + 1))
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self.now_us() < 8 * S:
+            data = super().wait(deadline_us)
+            for payload in FrameSplitter().feed(data):
+                _, message = m.parse(payload)
+                if isinstance(message, m.Status):
+                    self._status = message
+            return data
+        said, self._said = self._said, b""
+        return said or (super().wait(deadline_us) and b"")
+
+
+@pytest.mark.timeout(120)
+def test_output_that_comes_back_at_one_instant_is_not_stopped_for_ever() -> None:
+    rig = Rig(at_1_ma(), line=ComesBack)
+    report = rig.run((8 * S, AskStop()))
+    assert isinstance(rig.line, ComesBack)
+    assert rig.line.now_us() < 9 * S
+    assert abs(rig.line.stops - limits.STOP_TRY_US // CAME_BACK_US) <= 2
+    assert [alarm.action for alarm in report.alarms].count(PULL_THE_LEADS) == 1
+    assert (report.zero_confirmed_us, report.delivered, report.end) == (None, None, End.OPERATOR)
 
 
 def test_a_host_that_slept_stops_what_it_started() -> None:
@@ -389,6 +430,13 @@ def test_a_host_that_slept_stops_what_it_started() -> None:
     report = rig.run()
     ended_at_zero(rig, report, End.SUSPENDED)
     assert exact(report)
+
+
+def test_where_the_stop_that_is_tried_confirms_no_zero_it_is_told_once() -> None:
+    rig = Rig(at_1_ma(), line=lying(lambda message: None if isinstance(message, m.Stopped) else message))
+    report = rig.run()
+    assert (report.end, report.zero_confirmed_us) == (End.SELF_TEST, None)
+    assert [alarm.text for alarm in report.alarms] == ["no zero output confirmed 100 ms after the stop"]
 
 
 def test_stop_frames_go_on_when_zero_is_never_confirmed() -> None:
@@ -493,14 +541,16 @@ def test_a_session_that_nobody_begins_waits_without_spinning() -> None:
     assert rig.tape.messages(m.Hello) == []
 
 
-def test_a_late_hold_is_refused_plainly() -> None:
-    rig = Rig(at_1_ma())
-    rig.when(State.CHECKING, AskHold())
+def test_where_an_operator_begins_the_stimulation_a_hold_before_it_is_refused_plainly() -> None:
+    rig = Rig(at_1_ma(), auto=ATTENDED)
+    rig.when(State.TESTED, Proceed()).when(State.CHECKING, AskHold()).when(State.CHECKED, AskStop())
     rig.run()
-    assert any("cannot happen while" in str(event) for event in rig.events)
-    told = rig.engine.step(0, command=[AskHold()])
-    assert [type(event) for event in told.events] == [OperatorMessage]
-    assert "cannot happen while" in told.events[0].text
+    ended = rig.engine.step(0, command=[AskHold()]).events
+    told = [event.text for event in (*rig.events, *ended) if isinstance(event, OperatorMessage)]
+    assert [text for text in told if text.startswith("hold")] == [
+        f"hold: nothing is stimulated while {state}; a stop ends what it gives"
+        for state in ("'impedance check'", "'ended'")
+    ]
 
 
 def test_the_hosts_own_timer_ends_a_session_alone() -> None:

@@ -269,6 +269,22 @@ def test_the_dose_of_a_session_that_was_cut_off_is_fetched_at_the_next_connectio
     assert records.record.session != second.log.of("armed")[-1]["session"]
 
 
+def test_a_start_that_is_never_answered_is_no_count_that_differs() -> None:
+    """The device took it: pulses flow until it is given up, and nobody is to examine the device for that."""
+
+    def mute(message: Any) -> Any:
+        return None if type(message) is m.Started and any(message[:4]) else message
+
+    rig = Rig(at_1_ma(), line=spoiled(mute))
+    report = rig.run()
+    ended_at_zero(rig, report, End.LINE_LOST)
+    assert rig.recorder.pulses(1) > 10
+    assert (report.agreement["exact"], report.agreement["reason"]) == (None, UNANSWERED)
+    assert [alarm.text for alarm in report.alarms] == [
+        "no answer to Start after 10 tries; check the cable and the device"
+    ]
+
+
 def test_a_lowering_without_an_answer_that_a_hold_and_a_stop_overtook_is_no_count_that_differs() -> None:
     def mute(message: Any) -> Any:
         return None if type(message) in (m.TargetSet, m.Holding) else message
@@ -276,7 +292,7 @@ def test_a_lowering_without_an_answer_that_a_hold_and_a_stop_overtook_is_no_coun
     rig = Rig(at_1_ma(), line=spoiled(mute))
     report = rig.run((8 * S, AskTarget(1, 500)), (8_010_000, AskHold()), (8_080_000, AskStop()))
     ended_at_zero(rig, report, End.OPERATOR)
-    assert (report.agreement["exact"], report.agreement["contradiction"]) == (None, UNANSWERED)
+    assert (report.agreement["exact"], report.agreement["reason"]) == (None, UNANSWERED)
     assert report.alarms == ()
 
 

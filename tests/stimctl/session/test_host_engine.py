@@ -6,10 +6,11 @@ import pytest
 
 from stimctl import limits
 from stimctl.entries import NoteTaken
-from stimctl.errors import LineFault, LineLost, TimedOut
+from stimctl.errors import IllegalEvent, LineFault, LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
+from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import CHECK_SLACK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
@@ -142,6 +143,13 @@ def test_keepalives_end_with_an_arm_that_lapsed(told: DeviceState, was: State, n
     )
     assert made._context.is_pending(Task.STARTING) is kept
     assert made._context.times.alive_due_us == (11 * S if kept else None)
+
+
+def test_a_reading_that_asks_for_a_hold_where_nothing_is_stimulated_is_a_surprise_and_breaks_no_loop() -> None:
+    made, _ = engine()
+    made._context.state = State.HELD
+    with pytest.raises(IllegalEvent, match="nothing is stimulated while 'held'"):
+        made._stimulate.found(Implausible(End.IMPLAUSIBLE, "no contact", hold=True), 10 * S)
 
 
 @pytest.mark.parametrize(("late_us", "end"), [(0, None), (1, End.IMPLAUSIBLE)])

@@ -227,7 +227,7 @@ def test_an_answer_lost_to_the_stop_is_said_and_blames_nobody() -> None:
     report = rig.run((8 * S, AskTarget(1, 900)), (8 * S + 30_000, stop))
     check_zero(rig, report)
     assert report.agreement["exact"] is None
-    assert "was lost" in report.agreement["contradiction"]
+    assert "was lost" in report.agreement["reason"]
     assert report.delivered != report.commanded
 
 

@@ -60,6 +60,16 @@ class StimulatorContract:
     def agrees(self, report: SessionReport) -> None:
         assert report.agreement["exact"] is (True if self.told else None), report.agreement
         assert report.commanded == report.delivered
+        assert self.says_why(report)
+
+    def says_why(self, report: SessionReport) -> bool:
+        """Whether there is a reason where nobody knows if all is exact, and none where it is known."""
+        agreement = report.agreement
+        return (agreement["reason"] is not None) is (agreement["exact"] is None) and not agreement["contradiction"]
+
+    @pytest.mark.parametrize("at_s", [0.05, 1.0371, 7.0371])
+    def test_a_stop_in_the_middle_says_why_a_count_is_not_known_to_be_exact(self, at_s: float) -> None:
+        assert self.says_why(self.bench().run((at_s, stop)))
 
     # --- before the start ---------------------------------------------------------------------------
 

@@ -350,9 +350,10 @@ def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
     (text,) = timed_out(line.exchange.advance(GIVE_UP_US))
     assert text == "no answer to ReadCounters after 10 tries; check the cable and the device"
     line.sent()
-    assert line.exchange.next_deadline_us() is None
     line.exchange.send_next(GIVE_UP_US)
     assert line.sent() == [], "nothing that waited is sent any more"
+    assert [each.name for each in line.exchange.abandon().values()] == ["ReadCounters"], "it may have been taken"
+    assert line.exchange.next_deadline_us() is None
 
 
 def test_what_this_program_slept_through_is_nobodys_silence() -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port
+from stimctl.session.commands import AskStop
+from stimctl.session.dose_tracker import UNMEASURED
 from stimctl.session.states import End
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.stimulators.lease.plan import Lease, LeaseLevel
@@ -40,6 +42,17 @@ def dropped(port: Port, *, after_us: int, what: bytes) -> Line:
 )
 def test_an_end_cannot_come_before_the_lease_can_be_over(after_us: int, *, early: bool) -> None:
     assert (contradicts_clock(LEASE, after_us) is not None) is early
+
+
+def test_a_count_whose_zero_was_not_measured_is_not_known_to_be_all() -> None:
+    bench = Bench(
+        DeviceSpec("stimjim", dialect="b"), DeviceChoice("stimjim", dialect="b"), prescription(seconds=12),
+        line=lambda port: dropped(port, after_us=7 * S, what=rb"Read value[^\n]*\n"),
+    )  # fmt: skip
+    report = bench.run((7.0371, AskStop()))
+    assert report.kept is not None
+    assert (report.kept["evidence"], report.zero_measured) == ("counted", False)
+    assert (report.agreement["exact"], report.agreement["reason"]) == (None, UNMEASURED)
 
 
 @pytest.mark.parametrize("dialect", "abc")

@@ -3,11 +3,12 @@
 import pytest
 
 from stimctl import limits
-from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
+from stimctl.stimulators.base import Stimulator, ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.native import STOP_FRAME, NativeAdapter
 from stimctl.stimulators.stop import StopSequence
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState
+from stimctl.wire.framing import FrameSplitter
 
 BEGAN_US = 7_000_000
 MS = 1_000
@@ -104,6 +105,40 @@ def test_a_zero_is_one_by_both_sides_limit(changes: dict[str, int], believed: bo
     native = NativeAdapter()
     native.stop(BEGAN_US)
     assert bool(list(native.receive(stopped(**changes), BEGAN_US + 1))) is believed
+
+
+TOLD_US = 60
+
+
+def heard_before(kind: str) -> NativeAdapter:
+    """An adapter that heard something of the device's time `TOLD_US` before it was stopped."""
+    native = NativeAdapter()
+    event = m.Event(TOLD_US, DeviceState.RUNNING, 0, 0, 0)
+    if kind == "an answer":
+        native.hold(BEGAN_US)
+        number = m.parse(FrameSplitter().feed(native.take_output())[0])[0]
+        list(native.receive(m.encode(number, m.Holding(DeviceState.HELD, 0, TOLD_US)), BEGAN_US))
+    else:
+        other = m.encode(0, m.Stopped(DeviceState.ENDED, 0, 0, 1)) if kind == "among others" else b""
+        list(native.receive(m.encode(0, event) + other, BEGAN_US))
+    native.stop(BEGAN_US)
+    return native
+
+
+@pytest.mark.parametrize("kind", ["an answer", "by itself", "among others"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_zero_from_before_what_was_heard_last_is_of_an_earlier_stop(kind: str, apart: bool) -> None:
+    """A line may bring it late. A device that booted since counts its time anew, and boots in IDLE."""
+    for told, believed in [
+        (stopped(device_time_us=TOLD_US - 1), False),
+        (stopped(device_time_us=TOLD_US), True),
+        (stopped(device_time_us=1, state=DeviceState.IDLE), True),
+    ]:
+        native: Stimulator = heard_before(kind)
+        if apart:
+            native = native.apart()
+            native.stop(BEGAN_US)
+        assert bool(list(native.receive(told, BEGAN_US + 12_000 * MS))) is believed
 
 
 def test_a_stop_takes_the_place_of_all_that_was_to_be_sent() -> None:

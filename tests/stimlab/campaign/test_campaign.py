@@ -99,9 +99,13 @@ def test_in_two_processes_the_results_are_the_same(in_one: str) -> None:
 @pytest.mark.realtime
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_on_a_dask_cluster_of_two_processes_the_results_are_the_same(in_one: str) -> None:
+def test_on_a_dask_cluster_of_two_processes_the_results_are_the_same(
+    in_one: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from distributed import LocalCluster
 
+    for library in ("OMP", "MKL", "OPENBLAS"):  # Dask sets these, for all tests after this one
+        monkeypatch.setenv(f"{library}_NUM_THREADS", "1")
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:  # type: ignore[no-untyped-call]
         address = str(cluster.scheduler_address)
         outcome = run("--sessions", "12", "--seed", str(SEED), "--fault", "line.loss", "--scheduler", address)

@@ -1,5 +1,8 @@
 """The same in real time: a simulator that is a process, behind a pseudo-terminal and behind TCP."""
 
+import os
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +12,9 @@ from firmware_sim.faults import Fault
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
+from stimlab.interrupt import Interrupt
 from stimlab.play.play import play
+from stimlab.play.realtime import _process
 from stimlab.scenario.reader import Expectation, OperatorAction, Scenario, shipped
 
 pytestmark = pytest.mark.realtime
@@ -73,3 +78,43 @@ def test_a_simulator_that_does_not_start_is_said() -> None:
     """The load is unknown to the simulator: its own words are told."""
     with pytest.raises(Misuse, match=r"the simulator did not start: (.|\n)*wood"):
         play(replace(Scenario("a"), load="wood"), over="tcp")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads which processes there are from /proc")
+def test_a_signal_at_any_instant_leaves_no_process_and_is_not_lost() -> None:
+    """Also in the midst of what `subprocess` does when one begins, is looked at and ends."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    before = children.read_text().split()
+    left = 1
+
+    def come(_frame: object, _event: str, what: object) -> None:
+        nonlocal left
+        left -= what is not sys.setprofile
+        if left == 0 and what is not sys.setprofile:
+            sys.setprofile(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def interrupted() -> bool:
+        try:
+            sys.setprofile(come)
+            with Interrupt() as interrupt, _process("-c", "import time; time.sleep(60)") as process:
+                process.poll()
+                interrupt.look()
+
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        for instant in range(1, 10_000, 3):
+            left = instant
+            assert interrupted() is (left <= 0), instant
+            assert children.read_text().split() == before, instant
+            if left > 0:
+                break
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert instant > 300
