@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +41,7 @@ def run_host(
     prescription: Prescription,
     port: ScenarioPort,
     entered_us: Callable[[str], int | None],
-    ledger: Path | None,
+    ledger: Ledger | Path | None,
 ) -> HostResult:
     """Run the driver's side on a port. `entered_us` says when the device first came into a state."""
     try:
@@ -56,13 +56,13 @@ def _batch(scenario: Scenario) -> int:
 
 
 @contextmanager
-def _logging(path: Path | None, batch: int | None) -> Iterator[_SessionLedger]:
+def _logging(given: Ledger | Path | None, batch: int | None) -> Iterator[_SessionLedger]:
     """`batch`: how many entries the ledger gets at a time, and is waited for; None where nobody waits, in real time."""
-    if path is None:
+    if given is None:
         memory = MemoryLog()
         yield _SessionLedger("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
         return
-    with Ledger(path) as ledger:
+    with nullcontext(given) if isinstance(given, Ledger) else Ledger(given) as ledger:
         close_unfinished(ledger)
         session_id = new_session_id()
         writer = ledger.writer(session_id)
