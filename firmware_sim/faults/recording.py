@@ -7,6 +7,7 @@ well: the device itself would not report it.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV
@@ -123,6 +124,7 @@ class HeldLevels:
             self._levels[channel] = HeldLevel(held_level.level_na, end_us, phase.cap_volt)
 
 
+@lru_cache(maxsize=4)  # a level held on every channel is asked for four times at each look
 def _drive(pair: NeedlePair, held_level: HeldLevel, for_us: int) -> PhaseResponse:
     return pair.drive(held_level.level_na / 1_000, max(1, for_us), held_level.cap_volt, _RAIL_VOLT)
 
