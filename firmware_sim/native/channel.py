@@ -130,14 +130,9 @@ class OutputChannel:
             return None
         amplitude_ua = train.take()
         self.due_us = train.next_us
-        return self._single(gate, at_us, index, amplitude_ua)
-
-    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
-        """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = self._last_ua = 0
             return None
-        segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return TripVerdict(EndReason.GATE, amplitude_ua), at_us
         return self._deliver(at_us, index, amplitude_ua)
@@ -331,8 +326,8 @@ class OutputChannel:
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
-        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us)
-        return self._size_ua(flowing_na or self.switch.leak_na(now_us), now_us)
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
+        return self._size_ua(flowing_na, now_us)
 
     def leak_ua(self, now_us: int) -> int:
         """The same with the output disconnected, as in the self-test: what its switch lets through, or noise."""
