@@ -113,29 +113,27 @@ class OutputChannel:
         train = self.train
         assert train is not None, "a pulse without a run"
         at_us, index = train.next_us, train.segment
-        segment = self.segments[index]
-        count = 0
+        segment, stretch = self.segments[index], None
+        count = amplitude_ua = 0
         if train.level_holds:
+            amplitude_ua = train.amplitude_ua
             count = train.alike(self._load.next_change_us(self.number, at_us + self.offset_us) - self.offset_us)
-        if count and (amplitude_ua := train.amplitude_ua) == 0:
-            self._applied_ua = self._measured_ua = self._last_ua = 0
+        if count and amplitude_ua:
+            stretch = self._quiet(at_us, count, index, amplitude_ua)
+        elif count:
             self._silence = SilentStretch(at_us, count, segment.period_us)
+        if stretch is None and self._silence is None:
+            amplitude_ua = train.take()
+            self.due_us = train.next_us
+        else:
             self.due_us = at_us + (count - 1) * segment.period_us + 1
-            return None
-        if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
-            if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
-                return TripVerdict(EndReason.GATE, amplitude_ua), at_us
-            self._stretch = stretch
-            self.due_us = at_us + (count - 1) * segment.period_us + 1
-            return None
-        amplitude_ua = train.take()
-        self.due_us = train.next_us
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = self._last_ua = 0
             return None
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return TripVerdict(EndReason.GATE, amplitude_ua), at_us
-        return self._deliver(at_us, index, amplitude_ua)
+        self._stretch = stretch
+        return self._deliver(at_us, index, amplitude_ua) if stretch is None else None
 
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
