@@ -95,8 +95,9 @@ class HeldLevels:
         held_level = self._levels.get(channel)
         if held_level is None:
             return 0
-        pair = self._load.pair(channel, self._now_us())
-        phase = _drive(pair, held_level, max(0, self._now_us() - held_level.at_us))
+        now_us = self._now_us()
+        pair = self._load.pair(channel, now_us)
+        phase = _drive(pair, held_level, max(0, now_us - held_level.at_us))
         if not phase.clipped:
             return held_level.level_na
         most_na = round(max(0.0, _RAIL_VOLT - abs(phase.cap_volt)) / pair.series_ohm * 1e9)
