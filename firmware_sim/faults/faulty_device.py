@@ -77,7 +77,7 @@ class FaultyDevice:
         firmware = self._firmware
         while self._due_us < until_us:
             self._step(max(self._due_us, firmware.now_us))
-            self._due_us = self._next_us()
+            self._settle(firmware.now_us)
         if until_us > firmware.now_us:
             self._step(until_us)
             self._settle(until_us)
@@ -129,17 +129,13 @@ class FaultyDevice:
 
     # --- from one thing to the next ---------------------------------------------------------------
 
-    def _next_us(self) -> int:
-        next_us = self._firmware.next_us()
-        return next_us if next_us < self._around_us else self._around_us
-
     def _look_around(self) -> None:
         """When what is around the firmware next does something: looked up after each thing that is done to it."""
         self._around_us = min([part.next_us for part in self._around])
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
-        while (due_us := self._next_us()) <= now_us:
+        while (due_us := min(self._firmware.next_us(), self._around_us)) <= now_us:
             self._step(now_us)
         self._due_us = due_us
 
