@@ -86,18 +86,20 @@ class NeedlePair:
 
     def drive(self, current_ua: float, width_us: int, cap_volt: float, rail_volt: float = inf) -> PhaseResponse:
         """Drive `current_ua` for `width_us`, as far as the rail allows."""
-        if current_ua < 0:
-            mirror = self.drive(-current_ua, width_us, -cap_volt, rail_volt)
-            kept_permille = 1_000 - self.earthed_permille
-            curve = None if mirror.curve is None else mirror.curve.times(-kept_permille / 1_000)
-            mean_ua = mirror.mean_ua * kept_permille / 1_000
-            return PhaseResponse(-mean_ua, -mirror.end_volt, -mirror.cap_volt, mirror.energy_pj, mirror.clipped, curve)
-        end_volt, area = self._charged(current_ua, width_us, cap_volt)
+        back, clipped, curve = current_ua < 0, False, None
+        if back:  # the mirror of a current forward
+            current_ua, cap_volt = -current_ua, -cap_volt
+        left_volt, area = self._charged(current_ua, width_us, cap_volt)
         drop_volt = current_ua * _AMP * self.series_ohm
-        if drop_volt + max(cap_volt, end_volt) > rail_volt:
-            return self._clipped(current_ua, width_us, cap_volt, rail_volt)
-        energy_pj = current_ua * (drop_volt * width_us + area)
-        return PhaseResponse(current_ua, drop_volt + end_volt, end_volt, energy_pj, False)
+        mean_ua, end_volt, energy_pj = current_ua, drop_volt + left_volt, current_ua * (drop_volt * width_us + area)
+        if drop_volt + max(cap_volt, left_volt) > rail_volt:
+            phase = self._clipped(current_ua, width_us, cap_volt, rail_volt)
+            mean_ua, end_volt, left_volt, energy_pj, clipped, curve = phase
+        if not back:
+            return PhaseResponse(mean_ua, end_volt, left_volt, energy_pj, clipped, curve)
+        kept_permille = 1_000 - self.earthed_permille
+        curve = None if curve is None else curve.times(-kept_permille / 1_000)
+        return PhaseResponse(-(mean_ua * kept_permille / 1_000), -end_volt, -left_volt, energy_pj, clipped, curve)
 
     def _charged(self, current_ua: float, for_us: float, cap_volt: float) -> tuple[float, float]:
         """The interfaces' voltage after constant current, and its integral in V us."""

@@ -57,7 +57,11 @@ class PulseShape(NamedTuple):
         return self._replace(first_na=self.first_na * permille // 1_000, second_na=self.second_na * permille // 1_000)
 
 
-@dataclass(frozen=True, slots=True)
+# The curves of a pulse that flowed evenly. One for all such: a session has hundreds of flows.
+EVEN: tuple[Curve | None, Curve | None] = (None, None)
+
+
+@dataclass(slots=True)  # not frozen: one is made for each pulse of a ramp, at a quarter of the price
 class Flow:
     """`count` like pulses from device time `first_us` on.
 
@@ -69,7 +73,7 @@ class Flow:
     count: int
     shape: PulseShape
     kind: FlowKind
-    curves: tuple[Curve | None, Curve | None] = (None, None)
+    curves: tuple[Curve | None, Curve | None] = EVEN
 
     @property
     def last_us(self) -> int:

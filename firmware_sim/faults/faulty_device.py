@@ -45,13 +45,14 @@ class FaultyDevice:
         self._schedule = FaultSchedule(tuple(faults))
         self._line = HostileLine(self._schedule.of("line."), seed)
         self._transmitter = Transmitter(self._schedule.of(*KINDS))
+        self._around = (self._schedule, self._transmitter, self._line.to_device, self._line.from_device)
+        self._look_around()
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
         self._firmware: FaultyFirmware = firmware(
             self._schedule.of("device."), self._load, seed=seed, flash=flash, recorder=recorder,
-            journal=journal, entered=self._entered, lost=self._transmitter.forget,
+            journal=journal, entered=self._entered, lost=self._lost,
         )  # fmt: skip
-        self._parts = (self._schedule, self._transmitter, self._line.to_device, self._line.from_device)
         # When something next happens by itself: looked up once after each step, asked for several times.
         self._due_us = 0
         self._settle(0)
@@ -67,6 +68,7 @@ class FaultyDevice:
             self._collect(at_us)
         else:
             self._line.to_device.send(data, at_us)
+            self._look_around()
         self._settle(at_us)
 
     def advance(self, now_us: int) -> None:
@@ -75,7 +77,7 @@ class FaultyDevice:
         firmware = self._firmware
         while self._due_us < until_us:
             self._step(max(self._due_us, firmware.now_us))
-            self._due_us = self._next_us()
+            self._settle(firmware.now_us)
         if until_us > firmware.now_us:
             self._step(until_us)
             self._settle(until_us)
@@ -127,15 +129,13 @@ class FaultyDevice:
 
     # --- from one thing to the next ---------------------------------------------------------------
 
-    def _next_us(self) -> int:
-        next_us = self._firmware.next_us()
-        for part in self._parts:
-            next_us = part.next_us if part.next_us < next_us else next_us
-        return next_us
+    def _look_around(self) -> None:
+        """When what is around the firmware next does something: looked up after each thing that is done to it."""
+        self._around_us = min([part.next_us for part in self._around])
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
-        while (due_us := self._next_us()) <= now_us:
+        while (due_us := min(self._firmware.next_us(), self._around_us)) <= now_us:
             self._step(now_us)
         self._due_us = due_us
 
@@ -143,6 +143,8 @@ class FaultyDevice:
         """The world at `now_us`, up to which nothing happens any more."""
         self._firmware.advance(now_us)
         self._collect(now_us)
+        if self._around_us > now_us:
+            return
         line = self._line
         while line.to_device.next_us <= now_us:
             for piece in line.to_device.take(now_us):
@@ -152,6 +154,7 @@ class FaultyDevice:
             self._turn(now_us)
         while self._transmitter.next_us <= now_us or line.from_device.next_us <= now_us:
             self._hand_on(now_us)
+        self._look_around()
 
     def _collect(self, now_us: int) -> None:
         said = self._firmware.device.take_output()
@@ -167,6 +170,7 @@ class FaultyDevice:
         for piece in self._transmitter.take(now_us):
             self._line.from_device.send(piece, now_us)
         self._out += self._line.from_device.take(now_us)
+        self._look_around()
 
     def _turn(self, now_us: int) -> None:
         for turn in self._schedule.turns(now_us):
@@ -182,7 +186,12 @@ class FaultyDevice:
             elif kind.startswith("load.") and turn.on:
                 turn.window.fire(now_us)
 
+    def _lost(self) -> None:
+        self._transmitter.forget()
+        self._look_around()
+
     def _entered(self, state: str, at_us: int) -> None:
         if self._schedule.waiting:
             self._load.foresee()
             self._schedule.entered(state, at_us)
+            self._look_around()

@@ -81,7 +81,7 @@ class FaultyFirmware:
             still.pulses_only(self.device, device_us)
         else:
             self.device.advance(device_us)
-        if still.ambush is not None and now_us >= still.wake_us:
+        if now_us >= still.wake_us and still.ambush is not None:
             self._try_to_stand(still.ambush)
         while self._resets and self._resets[0][0] <= now_us:
             self._reset(*self._resets.pop(0))

@@ -158,14 +158,18 @@ class LineDirection:
 
     def _flipped(self, window: "FaultWindow", frame: bytes, now_us: int) -> bytes:
         draw, permille = self._dice[window.index].getrandbits, window.number("permille")
-        spoilt = bytearray(frame)
+        spoilt, flips = bytearray(frame), 0
         for place in range(len(spoilt)):
-            # As `randrange(1_000)` draws, at a quarter of its price: there is one for each byte.
+            # As `randrange(1_000)` and `randrange(8)` draw, at a quarter of their price: there are some for each byte.
             while (drawn := draw(10)) >= 1_000:
                 pass
             if drawn < permille:
-                spoilt[place] ^= 1 << self._dice[window.index].randrange(8)
-                window.fire(now_us)
+                while (bit := draw(4)) >= 8:
+                    pass
+                spoilt[place] ^= 1 << bit
+                flips += 1
+        if flips:
+            window.fire(now_us, flips)
         return bytes(spoilt)
 
     def _release(self, index: int, now_us: int) -> None:

@@ -7,6 +7,7 @@ well: the device itself would not report it.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV
@@ -94,8 +95,9 @@ class HeldLevels:
         held_level = self._levels.get(channel)
         if held_level is None:
             return 0
-        pair = self._load.pair(channel, self._now_us())
-        phase = _drive(pair, held_level, max(0, self._now_us() - held_level.at_us))
+        now_us = self._now_us()
+        pair = self._load.pair(channel, now_us)
+        phase = _drive(pair, held_level, max(0, now_us - held_level.at_us))
         if not phase.clipped:
             return held_level.level_na
         most_na = round(max(0.0, _RAIL_VOLT - abs(phase.cap_volt)) / pair.series_ohm * 1e9)
@@ -123,6 +125,7 @@ class HeldLevels:
             self._levels[channel] = HeldLevel(held_level.level_na, end_us, phase.cap_volt)
 
 
+@lru_cache(maxsize=4)  # a level held on every channel is asked for four times at each look
 def _drive(pair: NeedlePair, held_level: HeldLevel, for_us: int) -> PhaseResponse:
     return pair.drive(held_level.level_na / 1_000, max(1, for_us), held_level.cap_volt, _RAIL_VOLT)
 

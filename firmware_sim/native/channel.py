@@ -6,14 +6,14 @@ asks or something changes, and the stretch is booked as a whole. Both ways come 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from firmware_sim.analog.converter import COMPLIANCE_MV, Converter, Dac, OutputSwitch, Readback, Switch
 from firmware_sim.analog.electrodes import Electrodes
 from firmware_sim.analog.load import Load
 from firmware_sim.analog.load_changes import NEVER_US
 from firmware_sim.analog.needle_pair import NeedlePair, PhaseResponse
-from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape, Recorder
+from firmware_sim.analog.recorder import EVEN, Flow, FlowKind, PulseShape, Recorder
 from firmware_sim.native.monitor import OVER_CURRENT_CUT_US, Monitor, Reading, TripVerdict, over_current_ua
 from firmware_sim.native.program import OutputProgram, OutputSegment
 from firmware_sim.native.steady import OHM_FLOOR_UA, SilentStretch, SteadyStretch
@@ -66,7 +66,7 @@ class OutputChannel:
         self._electrodes = Electrodes()
         self._applied_ua = self._measured_ua = self._ohm = self._last_ua = 0
         # The pulses that left last, and when the last of them has ended.
-        self._flight: tuple[Any, ...] = (0, 1, 1, PulseShape(0, 0, 0, 0, 0), _TRAIN)
+        self._flight = Flow(0, 1, 1, PulseShape(0, 0, 0, 0, 0), _TRAIN)
         self._landed_us = 0
 
     # --- runs ------------------------------------------------------------------------------------
@@ -113,34 +113,27 @@ class OutputChannel:
         train = self.train
         assert train is not None, "a pulse without a run"
         at_us, index = train.next_us, train.segment
-        segment = self.segments[index]
-        now_us = at_us + self.offset_us
-        change_us = self._load.next_change_us(self.number, now_us) - self.offset_us
-        count = train.alike(change_us)
-        if count and (amplitude_ua := train.amplitude_ua) == 0:
-            self._applied_ua = self._measured_ua = self._last_ua = 0
+        segment, stretch = self.segments[index], None
+        count = amplitude_ua = 0
+        if train.level_holds:
+            amplitude_ua = train.amplitude_ua
+            count = train.alike(self._load.next_change_us(self.number, at_us + self.offset_us) - self.offset_us)
+        if count and amplitude_ua:
+            stretch = self._quiet(at_us, count, index, amplitude_ua)
+        elif count:
             self._silence = SilentStretch(at_us, count, segment.period_us)
+        if stretch is None and self._silence is None:
+            amplitude_ua = train.take()
+            self.due_us = train.next_us
+        else:
             self.due_us = at_us + (count - 1) * segment.period_us + 1
-            return None
-        if count and (stretch := self._quiet(at_us, count, index, amplitude_ua)) is not None:
-            if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
-                return TripVerdict(EndReason.GATE, amplitude_ua), at_us
-            self._stretch = stretch
-            self.due_us = at_us + (count - 1) * segment.period_us + 1
-            return None
-        amplitude_ua = train.take()
-        self.due_us = train.next_us
-        return self._single(gate, at_us, index, amplitude_ua)
-
-    def _single(self, gate: Gate, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
-        """Deliver the pulse that is due, if there is one and it may leave."""
         if amplitude_ua == 0:
             self._applied_ua = self._measured_ua = self._last_ua = 0
             return None
-        segment = self.segments[index]
         if not gate(self.number, index, amplitude_ua, second_ua(segment, amplitude_ua), self._last_ua):
             return TripVerdict(EndReason.GATE, amplitude_ua), at_us
-        return self._deliver(at_us, index, amplitude_ua)
+        self._stretch = stretch
+        return self._deliver(at_us, index, amplitude_ua) if stretch is None else None
 
     def _deliver(self, at_us: int, index: int, amplitude_ua: int) -> tuple[TripVerdict, int] | None:
         segment, tally, now_us = self.segments[index], self.tally, at_us + self.offset_us
@@ -167,15 +160,15 @@ class OutputChannel:
     def fire(self, now_us: int, segment: OutputSegment, amplitude_ua: int, kind: FlowKind) -> SinglePulse:
         """Send one pulse through converter and load at device time `now_us`, and read it."""
         pair, back_ua = self._load.pair(self.number, now_us), second_ua(segment, amplitude_ua)
-        volt = self._electrodes.rested(pair, now_us)
+        volt, noise_na = self._electrodes.rested(pair, now_us), self.readback.noise.at(self._index)
         width_us, gap_us, second_width_us = segment.width_us, segment.interphase_gap_us, segment.second_width_us
         first = self._drive(pair, amplitude_ua, width_us, volt)
         second = _NO_PHASE
-        cut = self._over_current(first, width_us, amplitude_ua, pair)
+        cut = self._over_current(first, width_us, amplitude_ua, pair, noise_na)
         if cut is None:
             volt = pair.rested(first.cap_volt, gap_us)
             second = self._drive(pair, -back_ua, second_width_us, volt)
-            cut = self._over_current(second, second_width_us, back_ua, pair)
+            cut = self._over_current(second, second_width_us, back_ua, pair, noise_na)
             if cut is not None:
                 second_width_us = OVER_CURRENT_CUT_US
                 second = self._drive(pair, -back_ua, second_width_us, volt)
@@ -185,12 +178,14 @@ class OutputChannel:
         shape = PulseShape(
             round(first.mean_ua * 1_000), width_us, gap_us, round(-second.mean_ua * 1_000), second_width_us
         )
-        self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, now_us + shape.span_us)
-        self._fly(pair, now_us, segment.period_us, 1, shape, kind, (first.curve, second.curve))
+        clipped = first.clipped or second.clipped
+        curves = (first.curve, second.curve) if clipped else EVEN
+        self._fly(pair, Flow(now_us, segment.period_us, 1, shape, kind, curves))
+        self._electrodes.leave(second.cap_volt if second_width_us else first.cap_volt, self._landed_us)
         if cut is not None and (discharge := self._electrodes.empty(pair)) is not None and self._recorder is not None:
             self._recorder.add(self.number, discharge)
         read_uv = self.readback.voltage_uv(first.end_volt)
-        reading = self._read(shape, read_uv, amplitude_ua, first.clipped or second.clipped)
+        reading = self._read(shape, read_uv, amplitude_ua, clipped, noise_na)
         self._index += 1
         return SinglePulse(shape, reading, read_uv, first.energy_pj + second.energy_pj, cut)
 
@@ -198,19 +193,19 @@ class OutputChannel:
         return pair.drive(self.dac.current_na(amplitude_ua) / 1_000, width_us, volt, self.rail_volt)
 
     def _over_current(
-        self, phase: PhaseResponse, width_us: int, applied_ua: int, pair: NeedlePair
+        self, phase: PhaseResponse, width_us: int, applied_ua: int, pair: NeedlePair, noise_na: int
     ) -> TripVerdict | None:
         """What a comparator says of a phase, here or where this channel touches another. It knows no sign."""
         peak_na = abs(round(phase.peak_ua(width_us) * 1_000))
-        read_na = self.readback.mean_na(peak_na) + self.readback.noise.at(self._index)
+        read_na = self.readback.mean_na(peak_na) + noise_na
         if read_na > over_current_ua(applied_ua) * 1_000:
             return TripVerdict(EndReason.OVER_CURRENT, whole_ua(read_na))
         if pair.leak_permille:
             return self.peers[pair.leaks_to].hear(peak_na * pair.leak_permille // 1_000)
         return None
 
-    def _read(self, shape: PulseShape, read_uv: float, amplitude_ua: int, clipped: bool) -> Reading:
-        readback, noise_na = self.readback, self.readback.noise.at(self._index)
+    def _read(self, shape: PulseShape, read_uv: float, amplitude_ua: int, clipped: bool, noise_na: int) -> Reading:
+        readback = self.readback
         first_na = readback.mean_na(shape.first_na) + noise_na
         second_na = readback.mean_na(shape.second_na) + noise_na
         net_fc = readback.mean_net_fc(shape.net_fc) + readback.net_noise_fc(self._index, 1)
@@ -225,13 +220,12 @@ class OutputChannel:
         self.monitor.flags = ChannelFlag.OVER_CURRENT
         return TripVerdict(EndReason.OVER_CURRENT, whole_ua(read_na), self.number)
 
-    def _fly(self, pair: NeedlePair, *flight: Any) -> None:
-        """Note what flows in the load, here and in a channel that touches this one: what a `Flow` is made of."""
-        first_us, period_us, count, shape, *_ = self._flight = flight
-        self._landed_us = first_us + (count - 1) * period_us + shape.span_us
+    def _fly(self, pair: NeedlePair, flow: Flow) -> None:
+        """Note what flows in the load, here and in a channel that touches this one."""
+        self._flight = flow
+        self._landed_us = flow.last_us + flow.shape.span_us
         if self._recorder is None:
             return
-        flow = Flow(*flight)
         self._recorder.add(self.number, flow)
         if pair.leak_permille:
             self._recorder.add(pair.leaks_to, flow.leaking(pair.leak_permille))
@@ -290,7 +284,7 @@ class OutputChannel:
         last_us = first_us + (count - 1) * stretch.period_us
         self._electrodes.leave(stretch.cap_volt_after(count - 1), last_us + span_us(stretch.segment))
         self._index += count
-        self._fly(stretch.pair, first_us, stretch.period_us, count, stretch.shape, _TRAIN)
+        self._fly(stretch.pair, Flow(first_us, stretch.period_us, count, stretch.shape, _TRAIN))
 
     # --- readings --------------------------------------------------------------------------------
 
@@ -326,13 +320,12 @@ class OutputChannel:
         """The current of a pulse that is on its way at device time `now_us`; 0 between pulses."""
         if now_us >= self._landed_us:
             return 0
-        flow = Flow(*self._flight)
-        return flow.at(now_us - flow.last_us)
+        return self._flight.at(now_us - self._flight.last_us)
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
-        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us)
-        return self._size_ua(flowing_na or self.switch.leak_na(now_us), now_us)
+        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
+        return self._size_ua(flowing_na, now_us)
 
     def leak_ua(self, now_us: int) -> int:
         """The same with the output disconnected, as in the self-test: what its switch lets through, or noise."""

@@ -77,8 +77,9 @@ class Device:
         self._telemetry = self.telemetry_class(self.machine)
         self._timers = self.machine.timers
         self._saves_to_file = self.machine.flash.saves_to_file
-        self._zero_told = False
         self._proven: OutputProgram | None = None
+        if journal is not None:
+            self.machine.zero.became_sure = self._note_zero
         self._note(event="boot", device_time_us=0, boot_id=self.machine.boot_id)
 
     # --- the four ways in and out ---------------------------------------------------------------
@@ -101,8 +102,6 @@ class Device:
             self._tick_us = tick_us + PERIOD_US
         if until_us > machine.now_us or self._timers.next_us <= until_us:
             machine.advance(until_us)
-        if self._journal is not None:
-            self._note_zero()
 
     def next_event_us(self) -> int:
         """When, on the caller's clock, the device next does something by itself. It always does, sooner or later."""
@@ -167,7 +166,6 @@ class Device:
         if payload[0] == _STOP:
             stopped = stop(self.machine, self.machine.now_us)
             self._out.insert(0, m.encode(m.sequence_in(payload), stopped))  # ahead of everything that waits to be sent
-            self._note_zero()
             return
         if payload[0] >= _FIRST_ANSWER:
             self._refuse(payload, CommandDenied(Refusal.UNKNOWN_KIND))
@@ -247,11 +245,8 @@ class Device:
             keepalive_age_us=change.at_us - self.machine.alive_us,
         )
 
-    def _note_zero(self) -> None:
-        zero = self.machine.zero
-        if zero.sure and not self._zero_told and zero.since_us is not None:
-            self._note(event="zero", device_time_us=zero.sure_us, since_us=zero.since_us)
-        self._zero_told = zero.sure
+    def _note_zero(self, sure_us: int, since_us: int) -> None:
+        self._note(event="zero", device_time_us=sure_us, since_us=since_us)
 
     def _note(self, **entry: int | str) -> None:
         if self._journal is not None:

@@ -5,7 +5,6 @@ time, so that a trip on one finds the others exactly where they were; between tw
 comparison. Stimulation time maps onto device time from where a run began.
 """
 
-from operator import attrgetter
 from random import Random
 from typing import NamedTuple
 
@@ -52,9 +51,6 @@ class Trip(NamedTuple):
     channel: int
     value: int
     at_us: int
-
-
-_due_us = attrgetter("due_us")
 
 
 def _deny(*_pulse: int) -> bool:
@@ -174,11 +170,12 @@ class OutputStage:
             self.rising, self.reached_us = False, at_us
 
     def _look_ahead(self) -> None:
-        self._first = first = min(self._running, key=_due_us, default=None)
+        self.due_us = NEVER_US
+        for channel in self._running:
+            if channel.due_us < self.due_us:
+                self._first, self.due_us = channel, channel.due_us
         if self._pending is not None:
             self.due_us = self._pending.at_us
-        else:
-            self.due_us = NEVER_US if first is None else first.due_us
 
     # --- readings --------------------------------------------------------------------------------
 

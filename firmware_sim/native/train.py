@@ -98,9 +98,14 @@ class ChannelTrain:
         """What leaves at the present level."""
         return self.level_ua - self.level_ua % self._quantum_ua
 
+    @property
+    def level_holds(self) -> bool:
+        """Whether the next pulse leaves at the present level."""
+        return self.level_ua == self.target_ua and self.next_us < self._fall_us
+
     def alike(self, until_us: int) -> int:
         """How many pulses from the next on are certain to leave at the present level and to start before `until_us`."""
-        if self.level_ua != self.target_ua or self.next_us >= self._fall_us:
+        if not self.level_holds:
             return 0
         period_us, pulse_us, dwell_us = self._pattern[self.segment]
         end_us = min(until_us, self._fall_us, self._limit_us - pulse_us + 1)

@@ -4,6 +4,8 @@ A current that shows up later takes the zero away again at once. One that does n
 nothing becomes sure before it has been small for 20 ms in any case.
 """
 
+from collections.abc import Callable
+
 from firmware_sim.native.gate import ZERO_UA, ZERO_WATCH_US
 
 SAMPLE_US = 1_000  # while watching [choice]
@@ -13,12 +15,15 @@ STAYING_US = 10_000  # and is sampled so often [choice]
 
 
 class ZeroDetector:
-    """Fed with samples of the largest current on any output; says whether zero holds."""
+    """Fed with samples of the largest current on any output; says whether zero holds.
+
+    `became_sure` is called each time that it does, with when it became sure and since when it holds.
+    """
 
     def __init__(self) -> None:
         self.sure = False
         self.since_us: int | None = None
-        self.sure_us = 0
+        self.became_sure: Callable[[int, int], None] = _nobody_asks
         self.measured_ua = 0
         self._over_since_us: int | None = None
 
@@ -41,10 +46,14 @@ class ZeroDetector:
             self.since_us = now_us
         if not self.sure and now_us - self.since_us >= ZERO_WATCH_US:
             self.sure = True
-            self.sure_us = now_us
+            self.became_sure(now_us, self.since_us)
 
     def next_sample_us(self, now_us: int) -> int:
         if self.sure:
             return now_us + RESAMPLE_US
         stays = self._over_since_us is not None and now_us - self._over_since_us >= STAYS_US
         return now_us + (STAYING_US if stays else SAMPLE_US)
+
+
+def _nobody_asks(_sure_us: int, _since_us: int) -> None:
+    """The detector of a device that keeps no journal."""

@@ -29,7 +29,7 @@ def reached(program: Program, channel: int, target_ua: int) -> Reached:
     train = Train(program, channel)
     train.set_target(target_ua)
     stretches = [each for each in train.stretches(program.stimulation_us) if each.pulses]
-    peak_ua = _peak_ua(stretches, program)
+    peak_ua = _peak_ua(stretches, program.quantum_ua)
     if not peak_ua:
         return Reached(0, 0, 0)
     at_peak = [times for each in stretches if (times := _times_at(each, peak_ua, program))]
@@ -40,23 +40,23 @@ def reached(program: Program, channel: int, target_ua: int) -> Reached:
 
 def highest_ua(train: Train, until_us: int) -> int:
     """The largest amplitude of any pulse that `train` still has to deliver before `until_us`; the train moves on."""
-    return _peak_ua([each for each in train.stretches(until_us) if each.pulses], train.program)
+    return _peak_ua([each for each in train.stretches(until_us) if each.pulses], train.program.quantum_ua)
 
 
-def _peak_ua(stretches: list[Stretch], program: Program) -> int:
-    return max((_amplitude_ua(each, i, program) for each in stretches for i in (0, each.pulses - 1)), default=0)
+def _peak_ua(stretches: list[Stretch], quantum_ua: int) -> int:
+    return max((_amplitude_ua(each, i, quantum_ua) for each in stretches for i in (0, each.pulses - 1)), default=0)
 
 
-def _amplitude_ua(stretch: Stretch, i: int, program: Program) -> int:
+def _amplitude_ua(stretch: Stretch, i: int, quantum_ua: int) -> int:
     level_ua = (stretch.start + i * stretch.step) // stretch.divisor
-    return max(0, level_ua - level_ua % program.quantum_ua)
+    return max(0, level_ua - level_ua % quantum_ua)
 
 
 def _times_at(stretch: Stretch, peak_ua: int, program: Program) -> tuple[int, int] | None:
     """When the first and the last pulse of a stretch have the amplitude that none exceeds; None where none has it."""
-    falling = stretch.step < 0
+    falling, quantum_ua = stretch.step < 0, program.quantum_ua
     order = range(stretch.pulses - 1, -1, -1) if falling else range(stretch.pulses)
-    rank = bisect_left(order, peak_ua, key=lambda i: _amplitude_ua(stretch, i, program))
+    rank = bisect_left(order, peak_ua, key=lambda i: _amplitude_ua(stretch, i, quantum_ua))
     if rank == stretch.pulses:
         return None
     period_us = program.segments[stretch.segment].period_us

@@ -82,16 +82,21 @@ def play_chunk(seed: int, kind: str | None, indexes: Iterable[int]) -> FinishedS
     began_s = process_time()
     gc.disable()  # sessions leave no circles worth looking for while they last: it is a twentieth of their time
     try:
-        with TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder:
-            path = Path(folder) / "ledger.sqlite"
-            results = [foreseen(random_scenario(seed, index, kind), index, path) for index in indexes]
-            results[-1] = with_chain(results[-1], path)
+        with (
+            TemporaryDirectory(prefix="stimctl-soak-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None) as folder,
+            Ledger(Path(folder) / "ledger.sqlite") as ledger,
+        ):
+            results = []
+            for index in indexes:
+                results.append(foreseen(random_scenario(seed, index, kind), index, ledger))
+                gc.collect(0)  # the circles of one session, while they are in the processor's cache
+            results[-1] = with_chain(results[-1], ledger)
     finally:
         gc.enable()
     return FinishedSession(results, process_time() - began_s)
 
 
-def foreseen(scenario: Scenario, index: int, ledger: Path) -> SessionResult:
+def foreseen(scenario: Scenario, index: int, ledger: Ledger) -> SessionResult:
     """`judged`; where that itself breaks, a violation says so: one session must not end a campaign."""
     try:
         return judged(scenario, index, ledger)
@@ -103,7 +108,7 @@ def foreseen(scenario: Scenario, index: int, ledger: Path) -> SessionResult:
         )
 
 
-def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> SessionResult:
+def judged(scenario: Scenario, index: int = 0, ledger: Ledger | None = None) -> SessionResult:
     """Play a scenario and judge it."""
     played = play(scenario, ledger=ledger)
     # Refused on paper there was no session, and nothing to judge.
@@ -129,10 +134,9 @@ def judged(scenario: Scenario, index: int = 0, ledger: Path | None = None) -> Se
     )
 
 
-def with_chain(last: SessionResult, path: Path) -> SessionResult:
+def with_chain(last: SessionResult, ledger: Ledger) -> SessionResult:
     """The last result of a chunk, with what is wrong with the chunk's ledger."""
-    with Ledger(path) as ledger:
-        verdict = ledger.verify()
+    verdict = ledger.verify()
     if verdict.ok:
         return last
     from dataclasses import replace

@@ -9,6 +9,7 @@ moment at which the fault first did something, a rule on currents holds unexcuse
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from stimlab.invariants import currents, reports, under_fault
@@ -188,6 +189,7 @@ def violations(played: "PlayedSession") -> tuple[Violation, ...]:
 def broken(evidence: Evidence) -> Iterator[Violation]:
     """The violations that the evidence shows."""
     since_us: dict[str, int] = {}
+    before, within = cache(evidence.before), cache(evidence.within)  # a fault excuses several rules from one time on
     for name in RULES:
         excused = _excused(name, evidence)
         if not excused:
@@ -195,11 +197,11 @@ def broken(evidence: Evidence) -> Iterator[Violation]:
             continue
         first_us = min(at_us for _, at_us in excused)
         if name in _CURRENTS:
-            yield from _violations(name, RULES[name], evidence.before(first_us))
+            yield from _violations(name, RULES[name], before(first_us))
         for excuse, at_us in excused:
             _add_instead(since_us, excuse.instead, at_us, evidence)
     for name, at_us in since_us.items():
-        yield from _violations(name, INSTEAD[name], evidence.within(at_us, ALWAYS_US) if name in _PARTIAL else evidence)
+        yield from _violations(name, INSTEAD[name], within(at_us, ALWAYS_US) if name in _PARTIAL else evidence)
 
 
 # Of those, the ones that judge currents from the fault on; the others look at all.

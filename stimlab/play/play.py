@@ -15,6 +15,7 @@ from firmware_sim.factory import DeviceSpec, UnknownDevice
 from firmware_sim.faults import FaultyDevice
 from firmware_sim.protocol_sim import Serial
 from stimctl.errors import InputInvalid, Misuse, Unsafe
+from stimctl.ledger import Ledger
 from stimctl.port import VirtualPort
 from stimctl.prescription import Prescription
 from stimlab.play.host import command_of, run_host
@@ -34,12 +35,12 @@ AFTERMATH_US = 5_000_000  # the world goes on for so long after the host has end
 def play(
     scenario: Scenario,
     *,
-    ledger: Path | None = None,
+    ledger: Ledger | Path | None = None,
     over: str = "sim",
     device: str = "native",
     make: Callable[..., FaultyDevice] | None = None,
 ) -> PlayedSession:
-    """Play it once. `ledger` is a ledger's file to write to; without one the log is in memory.
+    """Play it once. `ledger` is one to write to, or its file; without one the log is in memory.
 
     `device` is what `stimctl sim --device` takes; in virtual time `make` may make another one.
 
@@ -66,7 +67,8 @@ def play(
             # Here, because only this way needs processes.
             from stimlab.play.realtime import play_in_real_time
 
-            return play_in_real_time(scenario, prescription, over, ledger, device)
+            path = ledger.path if isinstance(ledger, Ledger) else ledger
+            return play_in_real_time(scenario, prescription, over, path, device)
         return _play_virtually(scenario, prescription, ledger, make or DeviceSpec(device).make_faulty)
 
 
@@ -96,7 +98,10 @@ class DeviceJournal:
 
 
 def _play_virtually(
-    scenario: Scenario, prescription: Prescription, ledger: Path | None, make_faulty: Callable[..., FaultyDevice]
+    scenario: Scenario,
+    prescription: Prescription,
+    ledger: Ledger | Path | None,
+    make_faulty: Callable[..., FaultyDevice],
 ) -> PlayedSession:
     recorder, diary = Recorder(), DeviceJournal()
     made: list[FaultyDevice] = []

@@ -62,8 +62,12 @@ class ScenarioPort:
     def wait(self, deadline_us: int | None) -> bytes:
         """Bytes, or nothing at the deadline, after a `wake`, or when a moment has come."""
         now_us = self.world_us()
-        if self._end_us is not None:
-            self._look_at_end(self._end_us, now_us)
+        if now_us != self._seen_us:
+            self._seen_us, self._waits = now_us, 0
+        self._waits += 1
+        if self._end_us is not None and (now_us > self._end_us or self._waits > MOST_WAITS):
+            how = "spins" if self._waits > MOST_WAITS else "still goes on"
+            raise SessionNeverEnds(f"a session {how} at {now_us / 1e6:.6f} s")
         if deadline_us is not None:
             deadline_us -= self._skew_us
         if self.moments:
@@ -109,15 +113,6 @@ class ScenarioPort:
     def end_by(self, end_us: int) -> None:
         """Let `wait` raise `SessionNeverEnds` after this time of the world, or when time stands still between calls."""
         self._end_us = end_us
-
-    def _look_at_end(self, end_us: int, now_us: int) -> None:
-        if now_us != self._seen_us:
-            self._seen_us, self._waits = now_us, 0
-        self._waits += 1
-        if now_us > end_us:
-            raise SessionNeverEnds(f"a session still goes on after {now_us // 1_000_000} s")
-        if self._waits > MOST_WAITS:
-            raise SessionNeverEnds(f"a session spins at {now_us} us")
 
     def _meet(self, now_us: int) -> int | None:
         """Do what is due; return when the next is."""

@@ -55,8 +55,10 @@ def test_a_current_that_stays_is_sampled_less_often_and_its_end_is_seen_as_surel
         watch.sample(at_us, 500)
         at_us, samples = watch.next_sample_us(at_us), samples + 1
     assert samples == pytest.approx(200 + 80, abs=2)
-    began_us = at_us
+    began_us, told = at_us, []
+    watch.became_sure = lambda *times_us: told.append(times_us)
     while not watch.sure:
         watch.sample(at_us, 0)
         at_us = watch.next_sample_us(at_us)
-    assert watch.sure_us - began_us == 20_000
+    watch.sample(at_us, 0)
+    assert told == [(began_us + 20_000, began_us)]

@@ -172,9 +172,10 @@ def test_a_ledger_whose_chain_is_broken_is_found(tmp_path: Path) -> None:
     (result, *_) = play_chunk(SEED, None, [3]).results
     with Ledger(path) as ledger:
         ledger.append("one", "note", 1, {"text": "as it was"})
-    assert campaign.with_chain(result, path) is result
+        assert campaign.with_chain(result, ledger) is result
     path.write_bytes(path.read_bytes().replace(b"as it was", b"as it is."))
-    (violation,) = campaign.with_chain(result, path).violations
+    with Ledger(path) as ledger:
+        (violation,) = campaign.with_chain(result, ledger).violations
     assert violation.rule == "ledger"
 
 
