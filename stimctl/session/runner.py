@@ -109,7 +109,8 @@ class Runner:
     def _step(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
         command: Sequence[c.Command | c.Fact] = ()
-        if now_us >= self._last.deadline_us or self._facts or self._posted or self._script:
+        script = self._script
+        if now_us >= self._last.deadline_us or self._facts or self._posted or (script and script[0][0] <= now_us):
             command = self._next_command(now_us)
         step, self._data = self._engine.step(now_us, self._data, command), b""
         if step is not self._last:
