@@ -11,7 +11,7 @@ one thread at a time; open another one elsewhere.
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -120,6 +120,12 @@ class Ledger:
     def append(self, session_id: str, kind: str, at_us: int, body: Mapping[str, Any]) -> int:
         """Append one entry and return its number; it is durable then. Raises `LogFault`, `Misuse`."""
         return self._append(session_id, kind, at_us, body, None)
+
+    def append_all(self, session_id: str, entries: Iterable[tuple[str, int, Mapping[str, Any]]]) -> None:
+        """Append several, each its kind, `at_us` and body, in one commit. Raises `LogFault`, `Misuse`."""
+        utc = utc_text(self._now())
+        drafts = [draft(session_id, kind, at_us, utc, canonical_body(body)) for kind, at_us, body in entries]
+        self._writable().append(drafts)
 
     def add(self, session_id: str, entry: "LogEntry") -> int:
         """Append what is said later of a session that is there: a note, an adverse event. Returns its number.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from stimctl.errors import LogFault, Misuse, Unsafe
 from stimctl.ledger import Ledger, new_session_id
 from stimctl.ledger.recovery import close_unfinished, log_recovered
+from stimctl.ledger.writer import LedgerWriter
 from stimctl.prescription import Prescription
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
@@ -21,9 +22,10 @@ from stimctl.stimulators.native import NativeAdapter
 from stimlab.play.host_faults import OF_THE_LOG, HostFaults
 from stimlab.play.port import ScenarioPort, TimedAction
 from stimlab.play.result import HostResult
-from stimlab.play.session_logs import BATCH, DRAIN_S, MemoryLog, SettledLog
+from stimlab.play.session_logs import DRAIN_S, LedgerLog, MemoryLog, SettledLog
 from stimlab.scenario.model import OperatorAction, Scenario
 
+_LogOf = Callable[[Ledger, str], LedgerWriter | SettledLog | LedgerLog]
 NOTE = {"text": "a note of the scenario " * 180}  # longer than a page of the ledger's file
 
 
@@ -45,19 +47,20 @@ def run_host(
 ) -> HostResult:
     """Run the driver's side on a port. `entered_us` says when the device first came into a state."""
     try:
-        with _logging(ledger, _batch(scenario) if port.virtual else None) as logging:
+        with _logging(ledger, _kept_by(scenario) if port.virtual else Ledger.writer) as logging:
             return _HostSession(scenario, prescription, port, entered_us, logging).run()
     except (Unsafe, Misuse, LogFault) as refusal:
         return HostResult(refused=str(refusal), traffic=port.traffic)
 
 
-def _batch(scenario: Scenario) -> int:
-    return 1 if any(fault.kind in OF_THE_LOG for fault in scenario.faults) else BATCH
+def _kept_by(scenario: Scenario) -> _LogOf:
+    fails = any(fault.kind in OF_THE_LOG for fault in scenario.faults)
+    return (lambda ledger, session_id: SettledLog(ledger.writer(session_id))) if fails else LedgerLog
 
 
 @contextmanager
-def _logging(given: Ledger | Path | None, batch: int | None) -> Iterator[_SessionLedger]:
-    """`batch`: how many entries the ledger gets at a time, and is waited for; None where nobody waits, in real time."""
+def _logging(given: Ledger | Path | None, log_of: _LogOf) -> Iterator[_SessionLedger]:
+    """`log_of` makes the log of a session in a ledger."""
     if given is None:
         memory = MemoryLog()
         yield _SessionLedger("lab", memory, lambda _identity, _records: "the lab's list", lambda: memory.entries)
@@ -65,8 +68,7 @@ def _logging(given: Ledger | Path | None, batch: int | None) -> Iterator[_Sessio
     with nullcontext(given) if isinstance(given, Ledger) else Ledger(given) as ledger:
         close_unfinished(ledger)
         session_id = new_session_id()
-        writer = ledger.writer(session_id)
-        log = writer if batch is None else SettledLog(writer, batch)
+        log = log_of(ledger, session_id)
         try:
             yield _SessionLedger(
                 session_id,

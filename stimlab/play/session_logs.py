@@ -1,14 +1,14 @@
-"""Logs for sessions in virtual time: one in memory, and one that waits for the ledger."""
+"""Logs for sessions in virtual time: one in memory, and two in a ledger, of which one has the ledger's own writer."""
 
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from stimctl.errors import LogFault
+from stimctl.ledger import Ledger
 from stimctl.ledger.writer import LedgerWriter
 
 DRAIN_S = 10.0
-BATCH = 64  # entries; over what most sessions write, and under the bound of the writer's own queue [choice]
 
 
 class MemoryEntry(NamedTuple):
@@ -39,40 +39,44 @@ class MemoryLog:
         """Nothing waits."""
 
 
-class SettledLog:
-    """A ledger's writer that gets `batch` entries at a time and is waited for. In virtual time that delays nobody.
+class LedgerLog(MemoryLog):
+    """Writes to a ledger what the session put whenever it waits for that. In virtual time that delays nobody.
 
-    The writer's thread keeps real time, which virtual time would leave far behind: the moment at which a full disk is
-    noticed would differ from run to run. Where the disk is to fail a batch is one entry; elsewhere many of them are one
-    commit, and the two threads change places that much less often.
+    A writer, with a thread and a connection of its own for each session, would be a twenty-fifth of a campaign's time.
     """
 
-    def __init__(self, writer: LedgerWriter, batch: int) -> None:
+    def __init__(self, ledger: Ledger, session_id: str) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._session_id = session_id
+
+    def drain(self, timeout_s: float) -> None:  # noqa: ARG002
+        """Write all, in one commit. Raises `LogFault` when it cannot be written."""
+        if self.entries:
+            self._ledger.append_all(self._session_id, self.entries)
+            self.entries.clear()
+
+    def close(self) -> None:
+        """Write what was put since. Raises `LogFault` when it cannot be written."""
+        self.drain(DRAIN_S)
+
+
+class SettledLog:
+    """A ledger's writer that is waited for at each entry, for a session whose disk is to fail.
+
+    The writer's thread keeps real time, which virtual time would leave far behind: the moment at which a full disk is
+    noticed would differ from run to run.
+    """
+
+    def __init__(self, writer: LedgerWriter) -> None:
         self.writer = writer
         self.problem = writer.problem
         self.wait_room = writer.wait_room
-        self._batch = batch
-        self._held: list[MemoryEntry] = []
+        self.drain = writer.drain
+        self.close = writer.close
 
     def put(self, kind: str, at_us: int, body: Mapping[str, Any]) -> None:
-        """Put an entry; with a whole batch of them, wait until they are written or cannot be."""
-        self._held.append(MemoryEntry(kind, at_us, body))  # whose body nobody changes: each is made for the log
-        if len(self._held) >= self._batch:
-            self._hand_on()
-            with suppress(LogFault):  # `problem` and `drain` say it again to the session, in its own time
-                self.writer.drain(DRAIN_S)
-
-    def drain(self, timeout_s: float) -> None:
-        """Wait until all is durable. Raises `LogFault` when it is not by `timeout_s`."""
-        self._hand_on()
-        self.writer.drain(timeout_s)
-
-    def close(self) -> None:
-        """As `LedgerWriter.close`."""
-        self._hand_on()
-        self.writer.close()
-
-    def _hand_on(self) -> None:
-        held, self._held = self._held, []
-        for entry in held:
-            self.writer.put(*entry)
+        """Put an entry, and wait until it is written or cannot be."""
+        self.writer.put(kind, at_us, body)
+        with suppress(LogFault):  # `problem` and `drain` say it again to the session, in its own time
+            self.writer.drain(DRAIN_S)

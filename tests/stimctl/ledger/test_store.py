@@ -25,6 +25,14 @@ def test_append_gives_numbers_and_keeps_what_was_said(path: Path) -> None:
     assert second.previous == first.hash
 
 
+def test_several_entries_are_appended_in_order_or_none_of_them(ledger: Ledger) -> None:
+    ledger.append_all("s-1", [("opened", 0, {}), ("note", 1, {"text": "one"})])
+    with pytest.raises(Misuse, match="opened once"):
+        ledger.append_all("s-1", [("note", 2, {}), ("opened", 3, {})])
+    assert [(entry.kind, entry.at_us) for entry in ledger.entries("s-1")] == [("opened", 0), ("note", 1)]
+    assert ledger.verify().ok
+
+
 def test_another_process_reads_it_at_once(ledger: Ledger, path: Path) -> None:
     ledger.append("s-1", "note", 0, {})
     with Ledger(path, read_only=True) as other:
