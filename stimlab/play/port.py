@@ -117,15 +117,13 @@ class ScenarioPort:
     def _meet(self, now_us: int) -> int | None:
         """Do what is due; return when the next is."""
         next_us = None
-        for moment in [*self.moments]:
+        for moment in self.moments:
             due_us = moment.due_us if moment.due_us is not None else moment.foreseen_us()
-            if due_us is None:
-                continue
-            if due_us <= now_us:
+            if due_us is not None and due_us <= now_us:
                 self.moments.remove(moment)
                 moment.do(now_us)
-                now_us = self.world_us()
-            elif next_us is None or due_us < next_us:
+                return self._meet(self.world_us())
+            if due_us is not None and (next_us is None or due_us < next_us):
                 next_us = due_us
         return next_us
 

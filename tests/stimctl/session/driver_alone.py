@@ -189,7 +189,7 @@ class Stuck(Switch):
 def careless_sample(self: ZeroDetector, now_us: int, measured_ua: int) -> None:
     """Whatever is measured, it is zero."""
     self.measured_ua = measured_ua
-    self.sure, self.sure_us, self.since_us = True, now_us, now_us
+    self.sure, self.since_us = True, now_us
 
 
 def check(patch: Patch) -> None:
