@@ -33,7 +33,8 @@ class Closing:
         # Whether its zero was seen in a measurement before counts were asked for; None until they are.
         self._zero_seen: bool | None = None
         self._waits_for_log = False
-        self._came_back = 0  # how often output did, or may have
+        self.tried_us = 0  # so much of the minute of stops is spent already
+        self._doubt_told = False
         self.report: SessionReport | None = None
 
     @property
@@ -53,8 +54,9 @@ class Closing:
         return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
     def tell_doubt(self, text: str, now_us: int) -> None:
-        """Output may be on: an alarm, unless one said so already."""
-        if not any(PULL_THE_LEADS in alarm.action for alarm in self._context.alarms):
+        """Output may be on: an alarm, once until zero is confirmed."""
+        if not self._doubt_told:
+            self._doubt_told = True
             self._context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
 
     def cut(self, now_us: int) -> None:
@@ -82,6 +84,7 @@ class Closing:
         context = self._context
         context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self.zero = event
+        self._doubt_told = False
         self._since_us = now_us
         context.answered(event.device_time_us)
         if self.report is not None:
@@ -125,11 +128,11 @@ class Closing:
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
         context = self._context
-        self._came_back += 1
         if all(alarm.text != text for alarm in context.alarms):
             context.alarm(Priority.HIGH, text, PULL_THE_LEADS, now_us)
         if self.zero is None or self.line_gone:
             return
+        self.tried_us += CAME_BACK_US
         self.zero, self._zero_seen = None, False  # no word of its zero is waited for again
         self._since_us = now_us
         context.pending = None
@@ -201,8 +204,7 @@ class Closing:
         if self.zero is None:
             give_up_us = GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US
         # However often its output comes back.
-        most_us = limits.STOP_TRY_US - self._came_back * CAME_BACK_US
-        return min(self._since_us + give_up_us, self._context.times.entered_us + most_us)
+        return min(self._since_us + give_up_us, self._context.times.entered_us + limits.STOP_TRY_US - self.tried_us)
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
@@ -215,7 +217,7 @@ class Closing:
             self._records = context.stimulator.kept_records(context.targets.channels)
         for result in () if self._records is None else self._records.checked:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
-        if self.zero_in_doubt:
+        if self.zero_in_doubt and not any(PULL_THE_LEADS in alarm.action for alarm in context.alarms):
             self.tell_doubt(NOT_CONFIRMED, now_us)
         last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator

@@ -109,7 +109,7 @@ class DoseTracker:
         reason = None
         if exact:
             reason = (kept and kept.unsure) or (None if zero_seen else UNSEEN if kept is None else UNMEASURED)
-        elif exact is False and self.unanswered:
+        elif counted and self.unanswered and self.contradiction is None and self._may_be(counted):
             reason = UNANSWERED
         exact = None if reason else exact
         return {
@@ -130,6 +130,18 @@ class DoseTracker:
             "held_us": self._held_us,
             "kept": None if kept is None else kept.record(),
         }
+
+    def _may_be(self, counted: Mapping[int, ChannelDose]) -> bool:
+        """Whether orders whose answers were lost may explain a count: it is no more than a whole session's."""
+        rx = self._prescription
+        most = planned(rx.program, dict.fromkeys(counted, rx.ceiling_ua), flat=True)
+        return all(
+            told <= allowed
+            for channel, dose in counted.items()
+            for told, allowed in zip(
+                dose.pulses + dose.charge_pc, most[channel].pulses + most[channel].charge_pc, strict=True
+            )
+        )
 
     def closed_entry(self, report: SessionReport, ledger_entries: LedgerEntries) -> Closed:
         """The log's last entry of a session."""

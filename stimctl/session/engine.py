@@ -33,8 +33,8 @@ from stimctl.wire import codec as m
 UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKED})
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 # Later than its deadline by so much, this program did not run: silences begin anew, and it is told [choice]. Less is
-# seen where less would be blamed on others: 20 ms, a try of a stop left out (`stimulators.stop`); 40 ms, bytes that
-# wait unread behind a wait (`runner`); 100 ms, a tick of a lease's own time (`lease.device`).
+# seen where less would be blamed on others: a try of a stop that was left out (`limits.STOP_RESEND_US`), bytes that
+# wait unread behind a wait (`runner.LOOK_AGAIN_US`), a tick of a lease's own time (`lease.device.TICK_US`).
 STOOD_STILL_US = 200_000
 _Handler = Callable[[Any, int], None]
 
@@ -234,25 +234,24 @@ class Engine:
             will_reach_ua={} if context.by_lease else context.dose_tracker.will_reach_ua,
         )
 
-    def on_the_way_out(self, now_us: int) -> None:
+    def on_the_way_out(self, now_us: int, tried_us: int) -> None:
         """The loop is broken, and the session is to be ended: no sleep was what went by, and nobody is shown readings
-        any more, since that may be what broke."""
+        any more, since that may be what broke. `tried_us`: for so long zero was tried in vain."""
+        self._close.tried_us = tried_us
         self._turned_us = self._deadline_us = now_us
         self._telemetry.on_reading = None
 
     def abandon(self, now_us: int, *, at_zero: bool) -> Sequence[Any]:
         """Nothing can be done any more: whoever looks is to see that it is over. Returns what is still to be told."""
+        in_doubt = self.report is None and self._close.zero_in_doubt and not at_zero
         self._context.state = ENDED
-        if self.report is None and self._close.zero_in_doubt and not at_zero:
-            return self.tell_doubt(NOT_CONFIRMED, now_us)
-        return self._context.events
+        return self.tell_doubt(NOT_CONFIRMED, now_us) if in_doubt else self._context.events
 
     def tell_doubt(self, text: str, now_us: int) -> Sequence[Any]:
         """Whoever runs the session sees no zero: an alarm, unless there was one. Returns what is to be told now."""
-        context = self._context
         with suppress(Exception):  # the log may be what broke
             self._close.tell_doubt(text, now_us)
-        events, context.events = context.events, []
+        events, self._context.events = self._context.events, []
         return events
 
     def _advance(self, now_us: int) -> None:

@@ -71,8 +71,7 @@ class Failures:
             self._context.fail(End.LOG, str(error), "mend the log, then start a new session", now_us)
 
     def on_zero_overdue(self, event: base.ZeroOverdue, now_us: int) -> None:
-        if all(alarm.text != event.text for alarm in self._context.alarms):  # the stop that was tried may have said so
-            self._context.alarm(Priority.HIGH, event.text, PULL_THE_LEADS, now_us)
+        self._close.tell_doubt(event.text, now_us)
         if self._context.state is not STOPPING:
             self._close.stop(now_us, End.SELF_TEST, event.text)
 

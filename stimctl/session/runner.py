@@ -20,7 +20,7 @@ from stimctl.session.log import SessionLog
 from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER
 from stimctl.session.states import End
-from stimctl.session.view import NOT_CONFIRMED, SessionReport, SessionView
+from stimctl.session.view import SessionReport, SessionView
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator, ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.command_writer import CommandWriter
 
@@ -226,15 +226,14 @@ class Runner:
         Whatever else is broken by now, the next of these steps is still tried.
         """
         now_us, at_zero = self._port.now_us, False
+        began_us = now_us()
         self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
         with suppress(Exception):
             try:
                 at_zero = self._stop_apart(self._engine.stimulator.apart())
-                if not at_zero:  # nor would it be after another minute of the session's own stop
-                    raise LineLost(NOT_CONFIRMED)
             except LineLost as gone:
                 self._not_heard(gone)
-        self._engine.on_the_way_out(now_us())
+        self._engine.on_the_way_out(now_us(), 0 if at_zero else now_us() - began_us)
         with suppress(Exception):
             by_us = now_us() + CLOSE_US
             while not self._over and now_us() < by_us:

@@ -121,12 +121,12 @@ STIMULATING = frozenset({S.RAMPING, S.RUNNING, S.RAMPING_DOWN})
 OUTPUT = STIMULATING | {S.CHECKING, S.RECHECKING}
 # Outputs are off and measured zero is expected, with leads on or about to be.
 QUIET = frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED})
-# Nothing was stimulated yet, and nothing but the impedance check gives any output.
-BEFORE = frozenset({S.IDLE, S.IDENTIFIED, S.LOADED, S.TESTED, S.CHECKING, S.CHECKED, S.ARMED})
 # What is under way in these leads to stimulation.
 CHECKED = frozenset({state for state, trigger in TABLE if trigger is H.ARMED})
 STARTING = frozenset({state for state, trigger in TABLE if trigger is H.STARTED})
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
+# Nothing was stimulated yet, and nothing but the impedance check gives any output.
+BEFORE = frozenset(S) - STIMULATING - ON_HOLD - {S.STOPPING, S.ENDED}
 
 
 class Task(Enum):

@@ -17,6 +17,7 @@ from stimctl.session.states import (
     STARTING,
     STIMULATING,
     STOPPING,
+    TABLE,
     End,
     State,
     Task,
@@ -102,11 +103,11 @@ class Stimulation:
         """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated or about to be."""
         context = self._context
         if self._starts:
-            # The start is on its way: the hold follows it at once.
             self.hold_next = why
+            context.tell("it will be held as soon as it has started", now_us)
             return
-        if context.state not in STIMULATING:
-            raise IllegalEvent(f"hold: nothing is stimulated while {context.state.value!r}; a stop ends what it gives")
+        if (context.state, Trigger.HELD) not in TABLE:
+            raise IllegalEvent(f"hold: nothing is stimulated while {context.state.value!r}")
         if context.is_pending(Task.HOLD):
             return
         context.put(entries.StateEntered(asked="hold", why=why), now_us)

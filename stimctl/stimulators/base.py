@@ -136,11 +136,8 @@ class FigureOrigins(NamedTuple):
         """Why nobody knows whether each of these pulses flowed, if so."""
         if not self.told:
             return "the device does not tell whether a lease was broken off: what is counted is a most"
-        return (
-            f"{counted(self.estimated, 'pulse')} of leases that were cut were estimated by time"
-            if self.estimated
-            else None
-        )
+        estimated = f"estimated by time: {counted(self.estimated, 'pulse')} of leases that were cut"
+        return estimated if self.estimated else None
 
     def record(self) -> dict[str, Any]:
         """JSON-able, for the log and the report."""

@@ -110,7 +110,8 @@ class NativeAdapter:
         # By number: what was in flight as a stop came, and has no answer.
         self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
-        self._newest: Any = m.Acknowledged(0, 0, 0)  # of what the device said, by its time
+        # The device's time of the newest that it said since the handshake, and the host's when that came.
+        self._told_us = self._told_at_us = 0
         self.heard_us = 0
         self.frames = 0
 
@@ -224,7 +225,7 @@ class NativeAdapter:
 
     def apart(self) -> Stimulator:
         other = NativeAdapter()
-        other._newest = self._newest
+        other._told_us, other._told_at_us = self._told_us, self._told_at_us
         return other
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
@@ -238,7 +239,7 @@ class NativeAdapter:
         except WireError:
             return self._one_by_one(payloads, now_us)
         self.heard_us = now_us
-        self._newest = messages[-1]
+        self._note_times(messages, now_us)
         return messages
 
     def _one_by_one(self, payloads: Iterable[bytes], now_us: int) -> Iterator[Any]:
@@ -253,7 +254,7 @@ class NativeAdapter:
             self.heard_us = now_us
             kind = type(message)
             if kind is Status or kind is Channel or kind is Event:
-                self._newest = message
+                self._note_times((message,), now_us)
                 if kind is Status and self._checking:
                     self._follow_check(message, now_us)
                 yield message
@@ -315,8 +316,10 @@ class NativeAdapter:
         return PendingCommand(m.SetTarget(self._nonce, channel, target_ua), m.TargetSet, 0, done, urgency)
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
-        if getattr(message, "device_time_us", 0) > self._newest.device_time_us:
-            self._newest = message
+        if type(message) is m.Welcome:
+            self._told_us = 0  # what was told before may be of an earlier boot
+        if hasattr(message, "device_time_us"):
+            self._note_times((message,), now_us)
         if sequence in self._before_stop:
             return self._late_answer(self._before_stop.pop(sequence), message, now_us)
         return self._exchange.answered(sequence, message, now_us)
@@ -346,7 +349,7 @@ class NativeAdapter:
         self._ask(map(_impedance_of, channels), done, now_us)
 
     def _stop_answer(self, answer: m.Stopped, now_us: int) -> list[Any]:
-        if self._stop is None or self._is_old(answer):
+        if self._stop is None or self._is_old(answer, now_us):
             return []
         self._stop.answered(now_us)
         if self._check_began_us:
@@ -359,7 +362,16 @@ class NativeAdapter:
         stop, self._stop = self._stop, None
         return [stop.confirmed(now_us, answer.measured_ua, device_time_us=answer.device_time_us)]
 
-    def _is_old(self, answer: m.Stopped) -> bool:
-        """Whether it is of an earlier stop: from before what was heard since. A device that booted has a young clock,
-        and is in IDLE."""
-        return answer.state != DeviceState.IDLE and answer.device_time_us < self._newest.device_time_us
+    def _note_times(self, messages: Iterable[Any], now_us: int) -> None:
+        for message in messages:
+            if message.device_time_us > self._told_us:
+                self._told_us, self._told_at_us = message.device_time_us, now_us
+
+    def _is_old(self, answer: m.Stopped, now_us: int) -> bool:
+        """Whether it is of an earlier stop: from before what was heard since.
+
+        A device that has booted since is in IDLE, and its clock is no older than that silence, as far as a line delays.
+        """
+        booted = answer.state == DeviceState.IDLE
+        silent_us = now_us - self._told_at_us + limits.SILENCE_US
+        return answer.device_time_us < self._told_us and not (booted and answer.device_time_us <= silent_us)

@@ -9,9 +9,10 @@ from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, Closing
 from stimctl.session.context import NEVER_US, AwaitDurable, Context, Ending, SessionOver
 from stimctl.session.dose_tracker import UNSEEN
+from stimctl.session.failures import Failures
 from stimctl.session.states import End, State, Task
-from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
-from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority
+from stimctl.stimulators.base import Identity, SessionCounts, ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.identity_pages import identified
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.wire import codec as m
@@ -222,6 +223,42 @@ def test_an_order_without_its_answer_leaves_the_dose_open(*, before: bool, overt
     bench.closing.on_records(records()._replace(counters=(counted,)), STOP_US + 4_000)
     assert bench.closing.report is not None
     assert bench.closing.report.agreement["exact"] is (None if before or overtaken else False)
+
+
+@pytest.mark.parametrize(
+    ("pulses", "charge_pc", "contradiction"),
+    [(10_000_000, 0, None), (1, 10**12, None), (1, 200_000, "the device's clock went back")],
+)
+def test_no_lost_answer_explains_more_than_a_whole_session_gives_or_what_makes_no_sense(
+    pulses: int, charge_pc: int, contradiction: str | None
+) -> None:
+    bench = Bench().stop().zero()
+    bench.line.overtaken, bench.context.dose_tracker.contradiction = True, contradiction
+    counted = m.Counters(1, SESSION, pulses, 0, charge_pc, 0, 0)
+    bench.closing.on_records(records()._replace(counters=(counted,)), STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.agreement["exact"] is False
+    assert bench.alarms()[-1][2] == EXAMINE
+
+
+def test_that_zero_is_overdue_is_told_once_until_it_is_confirmed() -> None:
+    """A stop that is begun anew measures another time; output that comes back is in doubt anew."""
+    bench = Bench().stop()
+    failures = Failures(bench.context, bench.closing)
+    failures.on_zero_overdue(ZeroOverdue(100_312), STOP_US + 100_312)
+    failures.on_zero_overdue(ZeroOverdue(101_290), STOP_US + 201_000)
+    assert len(bench.alarms()) == 1
+    bench.zero()
+    failures.on_zero_overdue(ZeroOverdue(100_312), STOP_US + S)
+    assert len(bench.alarms()) == 2
+
+
+def test_an_intruder_who_is_being_stopped_does_not_shorten_the_stop() -> None:
+    bench = Bench().stop()
+    before_us = bench.closing.deadline_us()
+    for _ in range(60_000):
+        bench.closing.stop_anew("somebody else gives it orders", STOP_US + 1)
+    assert bench.closing.deadline_us() == before_us
 
 
 def test_without_a_line_nothing_is_sent_and_the_report_is_drawn_up_at_once() -> None:

@@ -312,6 +312,13 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
 
 
+def log_breaks(engine: Engine, _now_us: int) -> None:
+    def put(_kind: str, _at_us: int, _body: Mapping[str, Any]) -> None:
+        raise Bug("the log")
+
+    engine._context.ledger_entries.put = put  # type: ignore[assignment]
+
+
 class Watched(Line):
     """A port that is gone, or carries nothing any more, from 8 s on; it counts how often it is touched then."""
 
@@ -347,19 +354,13 @@ def test_what_nobody_foresaw_ends_at_zero_or_with_the_alarm_that_it_is_not_known
         if now_us >= 8 * S - 2:
             raise Bug("the display")
 
-    def broken_log(engine: Engine, _now_us: int) -> None:
-        def put(_kind: str, _at_us: int, _body: Mapping[str, Any]) -> None:
-            raise Bug("the log")
-
-        engine._context.ledger_entries.put = put  # type: ignore[assignment]
-
     rig = Rig(at_1_ma(), line=lambda port: Watched(port, how))
     if what == "display":
         rig.engine._telemetry.on_reading = broken_display
     deeds: dict[str, list[tuple[int, Deed]]] = {
         "loop": [(8 * S, broken)],
         "display": [],
-        "log": [(8 * S - 2, broken_log), (8 * S - 1, AskHold())],
+        "log": [(8 * S - 2, log_breaks), (8 * S - 1, AskHold())],
     }
     with pytest.raises(Bug):
         rig.run(*deeds[what])
@@ -376,6 +377,18 @@ def test_what_nobody_foresaw_ends_at_zero_or_with_the_alarm_that_it_is_not_known
         assert rig.engine.report is not None
         assert rig.engine.report.end is End.INTERRUPTED
         assert len(rig.log.of("closed")) == 1
+
+
+@pytest.mark.parametrize("what", [broken, log_breaks])
+def test_a_silent_line_and_then_an_error_end_with_the_word_to_pull_the_leads(what: Deed) -> None:
+    """The alarm of the silence says to pull them if in doubt. Behind it there is doubt."""
+    rig = Rig(at_1_ma(), line=lambda port: Watched(port, "dead"))
+    with pytest.raises(Bug):
+        rig.run((8 * S + (limits.SILENCE_US + 50_000 if what is broken else 100_000), what))
+    actions = [alarm.action for alarm in rig.events if isinstance(alarm, Alarm)]
+    assert all(PULL_THE_LEADS in action for action in actions)
+    assert [action == PULL_THE_LEADS for action in actions] == [False, True]
+    assert rig.line.now_us() <= 10 * S + limits.STOP_TRY_US
 
 
 class ComesBack(Line):
@@ -548,8 +561,7 @@ def test_where_an_operator_begins_the_stimulation_a_hold_before_it_is_refused_pl
     ended = rig.engine.step(0, command=[AskHold()]).events
     told = [event.text for event in (*rig.events, *ended) if isinstance(event, OperatorMessage)]
     assert [text for text in told if text.startswith("hold")] == [
-        f"hold: nothing is stimulated while {state}; a stop ends what it gives"
-        for state in ("'impedance check'", "'ended'")
+        f"hold: nothing is stimulated while {state}" for state in ("'impedance check'", "'ended'")
     ]
 
 

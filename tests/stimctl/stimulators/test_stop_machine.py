@@ -7,11 +7,12 @@ from stimctl.stimulators.base import Stimulator, ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.native import STOP_FRAME, NativeAdapter
 from stimctl.stimulators.stop import StopSequence
 from stimctl.wire import codec as m
-from stimctl.wire.codes import GIVES_OUTPUT, DeviceState
+from stimctl.wire.codes import GIVES_OUTPUT, PROTOCOL_VERSION, DeviceState
 from stimctl.wire.framing import FrameSplitter
 
 BEGAN_US = 7_000_000
 MS = 1_000
+S = 1_000_000
 
 
 def test_it_is_sent_at_once_and_every_20_ms() -> None:
@@ -107,38 +108,60 @@ def test_a_zero_is_one_by_both_sides_limit(changes: dict[str, int], believed: bo
     assert bool(list(native.receive(stopped(**changes), BEGAN_US + 1))) is believed
 
 
-TOLD_US = 60
+TOLD_US = 60 * S
+READING = m.Channel(*[0] * len(m.Channel._fields))
+
+
+def event(device_time_us: int) -> bytes:
+    return m.encode(0, m.Event(device_time_us, DeviceState.RUNNING, 0, 0, 0))
 
 
 def heard_before(kind: str) -> NativeAdapter:
     """An adapter that heard something of the device's time `TOLD_US` before it was stopped."""
     native = NativeAdapter()
-    event = m.Event(TOLD_US, DeviceState.RUNNING, 0, 0, 0)
     if kind == "an answer":
         native.hold(BEGAN_US)
         number = m.parse(FrameSplitter().feed(native.take_output())[0])[0]
-        list(native.receive(m.encode(number, m.Holding(DeviceState.HELD, 0, TOLD_US)), BEGAN_US))
+        data = m.encode(number, m.Holding(DeviceState.HELD, 0, TOLD_US))
     else:
-        other = m.encode(0, m.Stopped(DeviceState.ENDED, 0, 0, 1)) if kind == "among others" else b""
-        list(native.receive(m.encode(0, event) + other, BEGAN_US))
+        behind = {
+            "by itself": b"",
+            "among others": m.encode(0, m.Stopped(DeviceState.ENDED, 0, 0, 1)),
+            "before an older reading": m.encode(0, READING._replace(channel=1, device_time_us=TOLD_US - 10 * MS)),
+        }
+        data = event(TOLD_US) + behind[kind]
+    list(native.receive(data, BEGAN_US))
     native.stop(BEGAN_US)
     return native
 
 
-@pytest.mark.parametrize("kind", ["an answer", "by itself", "among others"])
+@pytest.mark.parametrize("kind", ["an answer", "by itself", "among others", "before an older reading"])
 @pytest.mark.parametrize("apart", [False, True])
-def test_a_zero_from_before_what_was_heard_last_is_of_an_earlier_stop(kind: str, apart: bool) -> None:
+def test_a_zero_from_before_what_was_heard_since_is_of_an_earlier_stop(kind: str, apart: bool) -> None:
     """A line may bring it late. A device that booted since counts its time anew, and boots in IDLE."""
     for told, believed in [
         (stopped(device_time_us=TOLD_US - 1), False),
         (stopped(device_time_us=TOLD_US), True),
-        (stopped(device_time_us=1, state=DeviceState.IDLE), True),
+        (stopped(device_time_us=12 * S, state=DeviceState.IDLE), True),
+        (stopped(device_time_us=13 * S, state=DeviceState.IDLE), False),
+        (stopped(device_time_us=1, state=DeviceState.ENDED), False),
     ]:
         native: Stimulator = heard_before(kind)
         if apart:
             native = native.apart()
             native.stop(BEGAN_US)
-        assert bool(list(native.receive(told, BEGAN_US + 12_000 * MS))) is believed
+        assert bool(list(native.receive(told, BEGAN_US + 12 * S))) is believed
+
+
+def test_what_a_board_said_before_it_booted_at_the_opening_of_its_port_is_of_no_account() -> None:
+    native = NativeAdapter()
+    list(native.receive(event(TOLD_US), BEGAN_US))
+    native.connect(BEGAN_US)
+    number = m.parse(FrameSplitter().feed(native.take_output().lstrip(b"\0"))[0])[0]
+    welcome = m.Welcome(PROTOCOL_VERSION, 2, 1, DeviceState.IDLE, 0)
+    list(native.receive(m.encode(number, welcome), BEGAN_US))
+    native.stop(BEGAN_US)
+    assert list(native.receive(stopped(device_time_us=300 * MS, state=DeviceState.TESTED), BEGAN_US + 1))
 
 
 def test_a_stop_takes_the_place_of_all_that_was_to_be_sent() -> None:
