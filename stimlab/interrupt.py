@@ -7,6 +7,7 @@ nobody opens.
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, Self
 
@@ -20,37 +21,63 @@ class Interrupt:
     """
 
     def __init__(self) -> None:
-        self._caught: list[int] = []
+        self._caught: list[partial[object]] = []
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if current_thread() is main_thread():
-            handled = [each for each in SIGNALS if callable(signal.getsignal(each))]
-            self._before = {each: signal.signal(each, self._note) for each in handled}
+            found = {each: signal.getsignal(each) for each in SIGNALS}
+            self._before = {each: handler for each, handler in found.items() if callable(handler)}
+            try:
+                self._keep()
+            except BaseException:
+                self.__exit__()
+                raise
         return self
 
+    def _keep(self) -> None:
+        _install([(number, self._note) for number in self._before])
+
     def _note(self, number: int, _frame: object) -> None:
-        self._caught.append(number)
+        self._caught.append(partial(self._before[number], number, None))
 
     def look(self) -> None:
-        """Raise `KeyboardInterrupt` if Ctrl-C was pressed, or what another signal means."""
+        """Raise `KeyboardInterrupt` if Ctrl-C was pressed, or what another signal means: of each that came."""
         if self._caught:
-            number, self._caught = self._caught[0], []
-            self._before[number](number, None)
+            tell = self._caught.pop(0)
+            try:
+                tell()
+            finally:
+                self.look()
 
     @contextmanager
     def let_through(self) -> Iterator[None]:
         """Meanwhile each does at once what it did before."""
         try:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+            _install(list(self._before.items()))
             self.look()
             yield
         finally:
-            for number in self._before:
-                signal.signal(number, self._note)
+            self._keep()
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self.look()
+        try:
+            _install(list(self._before.items()))
+        finally:
+            # A signal can keep `let_through` from its end until its exception is gone, which is after this.
+            self._before = {}
+            self.look()
+
+
+def _install(handlers: list[tuple[int, Any]], again: int = len(SIGNALS)) -> None:
+    """Each of them, although signals come in between and raise there.
+
+    Blocking them would not do: another thread takes them then, and they raise here all the same.
+    """
+    try:
+        if again:
+            _install(handlers, again - 1)
+    finally:
+        while handlers:
+            signal.signal(*handlers[-1])
+            handlers.pop()

@@ -45,8 +45,8 @@ class FaultyDevice:
         self._schedule = FaultSchedule(tuple(faults))
         self._line = HostileLine(self._schedule.of("line."), seed)
         self._transmitter = Transmitter(self._schedule.of(*KINDS))
-        self._around = (self._schedule, self._transmitter, self._line.to_device, self._line.from_device)
-        self._look_around()
+        self._other_parts = (self._schedule, self._transmitter, self._line.to_device, self._line.from_device)
+        self._look_ahead()
         loads = self._schedule.of("load.")
         self._load = HostileWorldLoad(load_named(load, seed) if isinstance(load, str) else load, loads, seed)
         self._firmware: FaultyFirmware = firmware(
@@ -68,7 +68,7 @@ class FaultyDevice:
             self._collect(at_us)
         else:
             self._line.to_device.send(data, at_us)
-            self._look_around()
+            self._look_ahead()
         self._settle(at_us)
 
     def advance(self, now_us: int) -> None:
@@ -129,13 +129,13 @@ class FaultyDevice:
 
     # --- from one thing to the next ---------------------------------------------------------------
 
-    def _look_around(self) -> None:
-        """When what is around the firmware next does something: looked up after each thing that is done to it."""
-        self._around_us = min([part.next_us for part in self._around])
+    def _look_ahead(self) -> None:
+        """When a part other than the firmware next does something: looked up after each thing that is done to one."""
+        self._others_due_us = min([part.next_us for part in self._other_parts])
 
     def _settle(self, now_us: int) -> None:
         """Whatever else is due at `now_us`, until nothing is."""
-        while (due_us := min(self._firmware.next_us(), self._around_us)) <= now_us:
+        while (due_us := min(self._firmware.next_us(), self._others_due_us)) <= now_us:
             self._step(now_us)
         self._due_us = due_us
 
@@ -143,7 +143,7 @@ class FaultyDevice:
         """The world at `now_us`, up to which nothing happens any more."""
         self._firmware.advance(now_us)
         self._collect(now_us)
-        if self._around_us > now_us:
+        if self._others_due_us > now_us:
             return
         line = self._line
         while line.to_device.next_us <= now_us:
@@ -154,7 +154,7 @@ class FaultyDevice:
             self._turn(now_us)
         while self._transmitter.next_us <= now_us or line.from_device.next_us <= now_us:
             self._hand_on(now_us)
-        self._look_around()
+        self._look_ahead()
 
     def _collect(self, now_us: int) -> None:
         said = self._firmware.device.take_output()
@@ -170,7 +170,7 @@ class FaultyDevice:
         for piece in self._transmitter.take(now_us):
             self._line.from_device.send(piece, now_us)
         self._out += self._line.from_device.take(now_us)
-        self._look_around()
+        self._look_ahead()
 
     def _turn(self, now_us: int) -> None:
         for turn in self._schedule.turns(now_us):
@@ -188,10 +188,10 @@ class FaultyDevice:
 
     def _lost(self) -> None:
         self._transmitter.forget()
-        self._look_around()
+        self._look_ahead()
 
     def _entered(self, state: str, at_us: int) -> None:
         if self._schedule.waiting:
             self._load.foresee()
             self._schedule.entered(state, at_us)
-            self._look_around()
+            self._look_ahead()

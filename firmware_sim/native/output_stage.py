@@ -170,7 +170,7 @@ class OutputStage:
             self.rising, self.reached_us = False, at_us
 
     def _look_ahead(self) -> None:
-        self.due_us = NEVER_US
+        self._first, self.due_us = None, NEVER_US
         for channel in self._running:
             if channel.due_us < self.due_us:
                 self._first, self.due_us = channel, channel.due_us

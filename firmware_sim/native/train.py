@@ -104,9 +104,7 @@ class ChannelTrain:
         return self.level_ua == self.target_ua and self.next_us < self._fall_us
 
     def alike(self, until_us: int) -> int:
-        """How many pulses from the next on are certain to leave at the present level and to start before `until_us`."""
-        if not self.level_holds:
-            return 0
+        """How many pulses from the next on, whose level holds, are surely like it and start before `until_us`."""
         period_us, pulse_us, dwell_us = self._pattern[self.segment]
         end_us = min(until_us, self._fall_us, self._limit_us - pulse_us + 1)
         if len(self._pattern) > 1:

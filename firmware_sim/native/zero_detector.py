@@ -23,7 +23,7 @@ class ZeroDetector:
     def __init__(self) -> None:
         self.sure = False
         self.since_us: int | None = None
-        self.became_sure: Callable[[int, int], None] = _nobody_asks
+        self.became_sure: Callable[[int, int], None] = _ignore
         self.measured_ua = 0
         self._over_since_us: int | None = None
 
@@ -55,5 +55,5 @@ class ZeroDetector:
         return now_us + (STAYING_US if stays else SAMPLE_US)
 
 
-def _nobody_asks(_sure_us: int, _since_us: int) -> None:
+def _ignore(_sure_us: int, _since_us: int) -> None:
     """The detector of a device that keeps no journal."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -266,7 +267,7 @@ def _notes(taken: Taken) -> Iterator[str]:
             " crosstalk of the probes, or current that flows on both; they count as that and in no other figure"
         )
     for column in taken.without_pulses:
-        yield f"{column}: no pulse in it, and nothing else of it was judged; --channel {column} has it judged"
+        yield f"{column}: no pulse in it, and nothing else of it was judged; --channel {quote(column)} has it judged"
     for column, count in taken.checks.items():
         yield f"{column}: the first {counted(count, 'pulse')} are an impedance check's: no figure of pulses has them"
     for channel in taken.channels:

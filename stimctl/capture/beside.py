@@ -32,11 +32,11 @@ def side_by_side(work: Callable[[Part], Done], parts: Sequence[Part]) -> list[Do
 
 
 @contextmanager
-def row_by_row() -> Iterator[None]:
-    """What is one for each row meets all of that row at once.
+def unbuffered() -> Iterator[None]:
+    """A column is broadcast over long rows without NumPy's buffering.
 
-    Else NumPy copies some rows into its buffer, beside what they meet as often as they are long: that takes twice as
-    long as what is done with them.
+    With it NumPy copies some rows into its buffer, and beside them the column's number once for each of their elements:
+    that takes twice as long as what is computed.
     """
     before = np.setbufsize(_FEWEST)
     try:

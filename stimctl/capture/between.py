@@ -32,7 +32,7 @@ Places = npt.NDArray[np.int64]
 
 
 class Milliseconds:
-    """The mean of each whole millisecond of some samples, taken stretch by stretch: together they are all of them."""
+    """The mean of each whole millisecond of some samples. Stretches that follow one another give each of them once."""
 
     def __init__(self, samples: Samples, interval_s: float) -> None:
         self.size = max(1, round(QUIET_S / interval_s))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stimctl.capture.beside import row_by_row
+from stimctl.capture.beside import unbuffered
 from stimctl.capture.model import Samples
 
 _LOOKED_AT = 8  # rows, before all of them are turned
@@ -32,7 +32,7 @@ class EachRow:
 
     def __init__(self, rows: Samples, lead: int, before: int) -> None:
         self.baseline = rows[:, :lead].mean(axis=1)
-        with row_by_row():
+        with unbuffered():
             self._heights = np.subtract(rows[:, before:], self.baseline[:, None], order="C")
         self._begins = np.arange(len(rows)) * self._heights.shape[1]
         self._sums: Floats | None = None
@@ -88,7 +88,7 @@ class EachRow:
         seen = self._heights[:, ::every]
         begin, end, count = (np.empty(thresholds.shape, np.int64) for _ in range(3))
         for side, (compare, limit) in enumerate(zip((np.greater_equal, np.less_equal), thresholds, strict=True)):
-            with row_by_row():
+            with unbuffered():
                 beyond = compare(seen, limit.astype(seen.dtype)[:, None])
             beyond.argmax(axis=1, out=begin[side])
             beyond[:, ::-1].argmax(axis=1, out=end[side])
@@ -105,7 +105,7 @@ class AlikeRows(EachRow):
         short = rows.shape[1] <= _LONG
         turned = _turned(rows) if short else rows.T
         self.baseline = turned[:lead].mean(axis=0)
-        with row_by_row():
+        with unbuffered():
             self._heights = np.subtract(turned[before:], self.baseline, out=turned[before:] if short else None)
 
     @property

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stimctl.capture.beside import row_by_row, side_by_side
+from stimctl.capture.beside import side_by_side, unbuffered
 from stimctl.capture.model import Samples
 
 LOOK_S = 40e-6
@@ -216,7 +216,7 @@ def _in_rows(
             seen -= rise * ramp
             middle, wander, over = _baseline(few, levels)
         new, low_too, turn = out[1 : seen.size + 1], under[: seen.size], turned[: seen.size]
-        with row_by_row():
+        with unbuffered():
             np.greater(seen, middle + over, out=new.reshape(seen.shape))
             np.less(seen, middle - over, out=low_too.reshape(seen.shape))
         np.logical_or(new, low_too, out=new)

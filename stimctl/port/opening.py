@@ -195,7 +195,8 @@ def _refuse_several(url: str) -> None:
 
     pattern, *options = url.partition("://")[2].split("&")
     with contextlib.suppress(re.error):
-        found = sorted(each[0] for each in list_ports.grep(pattern)) if not options else ()
+        chosen = any(each.startswith("n=") for each in options)
+        found = () if chosen else sorted(each[0] for each in list_ports.grep(pattern))
         which = "every port fits" if re.search(pattern, "") else f"{' and '.join(found)} fit" if len(found) > 1 else ""
         if which:
             raise Misuse(f"port {url!r}: {which} that; name what its port alone has, as `stimctl ports` shows it")

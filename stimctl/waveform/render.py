@@ -257,7 +257,7 @@ class _SampleWindow:
         self.out[..., second_rise:second_fall] = heights.second
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=4)  # each is a whole pulse
 def _pulse(fall: int, second_rise: int, length: int, heights: _Heights, dtype: np.dtype[Any]) -> Samples:
     """A pulse of `length` samples as one item of so many bytes: it is copied several times as fast as samples are."""
     pulse = np.zeros(length, dtype)

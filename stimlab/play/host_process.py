@@ -12,7 +12,7 @@ from stimlab.scenario.reader import load_scenario, prescribed
 
 
 def main(url: str, scenario_file: str, journal_file: str, result: str, ledger: str | None = None) -> None:
-    """Run the session and leave its `HostSide` in `result`."""
+    """Run the session and leave its `HostResult` in `result`."""
     scenario = load_scenario(Path(scenario_file))
     journal = JournalReader(Path(journal_file))
     side = host_in_real_time(scenario, prescribed(scenario), url, journal, None if ledger is None else Path(ledger))

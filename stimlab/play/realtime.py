@@ -130,7 +130,7 @@ def simulator(scenario: Scenario, over: str, folder: Path, device: str = "native
     kept = [f"--device={device}", *(f"--{name}={folder / name}" for name in ("journal", "record"))]
     if over == "pty":
         kept.append(f"--link={folder / 'stimulator'}")
-    with _process("-c", "from stimctl.cli import main; main()", "sim", *_HOW[over], f"--scenario={file}", *kept) as it:
+    with python("-c", "from stimctl.cli import main; main()", "sim", *_HOW[over], f"--scenario={file}", *kept) as it:
         assert it.stdout is not None
         url = it.stdout.readline().strip()
         if not url:
@@ -139,7 +139,8 @@ def simulator(scenario: Scenario, over: str, folder: Path, device: str = "native
 
 
 @contextmanager
-def _process(*command: str) -> Iterator[subprocess.Popen[str]]:
+def python(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python with these arguments, which is gone when this is left."""
     pipe = subprocess.PIPE
     with Interrupt() as interrupt:
         process = subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True)
@@ -213,7 +214,7 @@ class _HostProcess:
 
     def run(self) -> HostResult:
         """Run it until it has ended, by itself or not."""
-        with Interrupt() as interrupt, _process("-m", "stimlab.play.host_process", *self._command) as process:
+        with Interrupt() as interrupt, python("-m", "stimlab.play.host_process", *self._command) as process:
             while process.poll() is None:
                 interrupt.look()
                 self._befall(process)

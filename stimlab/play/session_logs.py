@@ -49,11 +49,20 @@ class LedgerLog(MemoryLog):
         super().__init__()
         self._ledger = ledger
         self._session_id = session_id
+        self._problem: str | None = None
+
+    def problem(self) -> str | None:
+        """Why something could not be written, or None. Once there is a reason, it stays."""
+        return self._problem
 
     def drain(self, timeout_s: float) -> None:  # noqa: ARG002
         """Write all, in one commit. Raises `LogFault` when it cannot be written."""
         if self.entries:
-            self._ledger.append_all(self._session_id, self.entries)
+            try:
+                self._ledger.append_all(self._session_id, self.entries)
+            except LogFault as fault:
+                self._problem = self._problem or str(fault)
+                raise
             self.entries.clear()
 
     def close(self) -> None:

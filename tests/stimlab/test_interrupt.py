@@ -2,26 +2,33 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from threading import Thread
 
 import pytest
 
-from stimlab.interrupt import Interrupt
+from stimlab.interrupt import SIGNALS, Interrupt
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="sends signals to itself")
 
 
 @pytest.fixture(autouse=True)
 def _like_ctrl_c() -> Iterator[None]:
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {each: signal.signal(each, signal.default_int_handler) for each in SIGNALS}
     yield
-    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler, "as it was"
-    signal.signal(signal.SIGTERM, before)
+    left = handlers()
+    for each, handler in before.items():
+        signal.signal(each, handler)
+    assert left == {signal.default_int_handler}, "as it was"
 
 
-def come() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+def handlers() -> set[object]:
+    return {signal.getsignal(each) for each in SIGNALS}
+
+
+def come(number: int = signal.SIGTERM) -> None:
+    os.kill(os.getpid(), number)
 
 
 def test_it_is_kept_until_somebody_looks_and_means_then_what_it_meant_before() -> None:
@@ -82,3 +89,68 @@ def test_another_thread_sets_no_handler() -> None:
     thread.start()
     thread.join()
     assert found == [signal.default_int_handler]
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_of_two_that_came_each_is_told(*, looks: bool) -> None:
+    told = []
+
+    def tell(number: int, _frame: object) -> None:
+        told.append(number)
+        if number == signal.SIGTERM:
+            raise KeyboardInterrupt
+
+    for each in SIGNALS:
+        signal.signal(each, tell)
+    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:  # noqa: PT012
+        for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+            come(number)
+            interrupt._note  # noqa: B018 - Python calls handlers between two of its own steps
+        if looks:
+            interrupt.look()
+    for each in SIGNALS:
+        signal.signal(each, signal.default_int_handler)
+    assert told == [signal.SIGHUP, signal.SIGTERM, signal.SIGINT]
+
+
+def one_look() -> None:
+    with Interrupt() as interrupt:
+        interrupt.look()
+
+
+def one_that_is_let_through() -> None:
+    with Interrupt() as outer, outer.let_through(), Interrupt() as inner, inner.let_through():
+        inner.look()
+
+
+@pytest.mark.parametrize("numbers", [(each,) for each in SIGNALS] + [SIGNALS], ids=str)
+@pytest.mark.parametrize("work", [one_look, one_that_is_let_through])
+def test_handlers_are_as_before_at_whatever_instant_one_comes(work: object, numbers: list[int]) -> None:
+    left = 0
+
+    def send(_frame: object, _event: str, what: object) -> None:
+        nonlocal left
+        left -= what is not sys.setprofile
+        if left == 0 and what is not sys.setprofile:
+            sys.setprofile(None)
+            for number in numbers:
+                come(number)
+
+    def interrupted() -> bool:
+        assert callable(work)
+        try:
+            sys.setprofile(send)
+            work()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.setprofile(None)
+        return False
+
+    for instant in range(1, 2_000):
+        left = instant
+        assert interrupted() is (left <= 0), instant
+        assert handlers() == {signal.default_int_handler}, instant
+        if left > 0:
+            break
+    assert instant > 100

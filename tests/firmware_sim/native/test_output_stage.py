@@ -174,6 +174,17 @@ def test_counters_go_on_over_runs_until_they_are_reset() -> None:
     assert stage.totals(1).pulses_0 == 100
 
 
+def test_a_stage_without_a_run_has_no_channel_that_could_be_due() -> None:
+    stage = stage_on("r500")
+    flat(stage, HIGH, {1: 1_000})
+    stage.run(S)
+    stage.disable(S)
+    assert stage.run(2 * S) is None
+    stage.due_us = 0  # wrongly
+    with pytest.raises(AssertionError, match="due without a channel"):
+        stage.run(3 * S)
+
+
 def test_no_pulse_without_a_gate_and_none_that_it_denies() -> None:
     stage = OutputStage(load_named("r500"), seed=1)
     flat(stage, HIGH, {1: 1_000})

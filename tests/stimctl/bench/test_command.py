@@ -280,11 +280,13 @@ def test_a_channel_of_copies_alone_is_told_by_their_number(files: Path) -> None:
 
 def test_a_channel_without_pulses_is_told_of_and_judged_where_it_is_named(files: Path) -> None:
     samples = on_bench(train(), BENCH).astype(np.float32)
-    np.savez("two.npz", ch1=samples, ch2=np.full(len(samples), 0.5, np.float32), rate_hz=RATE_HZ)
-    options = ("--capture", "two.npz", *GOOD[2:])
-    told = accept(*options).output
-    assert "ch2: no pulse in it, and nothing else of it was judged; --channel ch2 has it judged" in told
-    assert accept(*options, "--channel", "ch2").output.startswith("DOES NOT HOLD")
+    for name, quoted in (("ch2", "ch2"), ("ch 2", "'ch 2'")):
+        columns = {"ch1": samples, name: np.full(len(samples), 0.5, np.float32)}
+        np.savez("two.npz", rate_hz=RATE_HZ, **columns)  # type: ignore[arg-type]
+        options = ("--capture", "two.npz", *GOOD[2:])
+        told = accept(*options).output
+        assert f"{name}: no pulse in it, and nothing else of it was judged; --channel {quoted} has it judged" in told
+        assert accept(*options, "--channel", name).output.startswith("DOES NOT HOLD")
 
 
 def test_a_top_that_may_be_cut_off_has_a_note(files: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from stimctl.capture.beside import one_ahead, row_by_row, side_by_side
+from stimctl.capture.beside import one_ahead, side_by_side, unbuffered
 
 
 def test_parts_keep_their_order_and_what_is_infinite_is_no_warning() -> None:
@@ -40,12 +40,12 @@ def test_an_error_comes_after_the_parts_before_it() -> None:
         next(taken)
 
 
-def test_rows_one_by_one_are_the_same_and_leave_the_buffer_as_it_was() -> None:
+def test_unbuffered_rows_are_the_same_and_leave_the_buffer_as_it_was() -> None:
     rows, each, before = np.arange(200_000.0).reshape(50, 4_000), np.arange(50.0)[:, None], np.getbufsize()
-    with row_by_row():
+    with unbuffered():
         assert np.getbufsize() < 4_000
         taken = rows - each
     np.testing.assert_array_equal(taken, [row - number for row, number in zip(rows, each[:, 0], strict=True)])
-    with pytest.raises(KeyError), row_by_row():
+    with pytest.raises(KeyError), unbuffered():
         raise KeyError
     assert np.getbufsize() == before

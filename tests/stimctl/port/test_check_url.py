@@ -57,8 +57,9 @@ def test_a_search_that_finds_no_port_is_a_line_that_is_not_there() -> None:
 def test_a_search_that_finds_several_ports_takes_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     there = [("/dev/ttyUSB1", "USB serial", "ser=2"), ("/dev/ttyUSB0", "USB serial", "ser=1")]
     monkeypatch.setattr(list_ports, "grep", lambda pattern: [each for each in there if pattern in " ".join(each)])
-    with pytest.raises(Misuse, match="/dev/ttyUSB0 and /dev/ttyUSB1 fit that; name what its port alone has"):
-        check_url("hwgrep://USB serial")
+    for several in ("hwgrep://USB serial", "hwgrep://USB serial&skip_busy"):
+        with pytest.raises(Misuse, match="/dev/ttyUSB0 and /dev/ttyUSB1 fit that; name what its port alone has"):
+            check_url(several)
     check_url("hwgrep://ser=2")
     check_url("hwgrep://USB serial&n=2")  # asked for in so many words
 

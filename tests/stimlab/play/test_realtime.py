@@ -12,9 +12,9 @@ from firmware_sim.faults import Fault
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
-from stimlab.interrupt import Interrupt
+from stimlab.interrupt import SIGNALS, Interrupt
 from stimlab.play.play import play
-from stimlab.play.realtime import _process
+from stimlab.play.realtime import python
 from stimlab.scenario.reader import Expectation, OperatorAction, Scenario, shipped
 
 pytestmark = pytest.mark.realtime
@@ -97,24 +97,25 @@ def test_a_signal_at_any_instant_leaves_no_process_and_is_not_lost() -> None:
     def interrupted() -> bool:
         try:
             sys.setprofile(come)
-            with Interrupt() as interrupt, _process("-c", "import time; time.sleep(60)") as process:
+            with Interrupt() as interrupt, python("-c", "import time; time.sleep(60)") as process:
                 process.poll()
                 interrupt.look()
-
         except KeyboardInterrupt:
             return True
         finally:
             sys.setprofile(None)
         return False
 
-    handler = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    handlers = {each: signal.signal(each, signal.default_int_handler) for each in SIGNALS}
     try:
         for instant in range(1, 10_000, 3):
             left = instant
             assert interrupted() is (left <= 0), instant
             assert children.read_text().split() == before, instant
+            assert {signal.getsignal(each) for each in SIGNALS} == {signal.default_int_handler}, instant
             if left > 0:
                 break
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
     assert instant > 300

@@ -52,10 +52,13 @@ def test_what_could_not_be_written_is_told_and_kept(ledger: Ledger) -> None:
     log = LedgerLog(ledger, SESSION)
     log.put("opened", 0, {})
     ledger._connection.execute("PRAGMA query_only=1")
-    with pytest.raises(LogFault):
+    assert log.problem() is None
+    with pytest.raises(LogFault) as fault:
         log.drain(10)
+    assert log.problem() == str(fault.value)
     ledger._connection.execute("PRAGMA query_only=0")
     log.close()
+    assert log.problem() == str(fault.value)
     assert written(ledger) == [0]
 
 
