@@ -13,7 +13,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
 from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
-from stimctl.session.states import ON_HOLD, End, Pending, State, Task, Trigger, after
+from stimctl.session.states import CHECKED, ON_HOLD, STARTING, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
@@ -122,6 +122,11 @@ class Context:
             self.put(entries.StateEntered(was=str(was), now=str(self.state), end=end), now_us)
         if self.state in ON_HOLD or was in ON_HOLD:
             self.dose_tracker.moved(self.state, now_us)
+
+    @property
+    def starts(self) -> bool:
+        """Whether stimulation was asked for and has not begun: log written, device armed, start sent."""
+        return self.state in STARTING or (self.state in CHECKED and self.pending is not None)
 
     @property
     def by_lease(self) -> bool:

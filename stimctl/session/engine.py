@@ -74,7 +74,7 @@ class Engine:
         self._put_off: tuple[bytes, Sequence[c.Command | c.Fact]] | None = None
         circumstances = {"url": url, "clock": clock, "software": software, "course": course}
         self._prepare = Preparation(context, circumstances, calibration_of)
-        self._stimulate = Stimulation(context, starts_itself=State.CHECKED in auto)
+        self._stimulate = Stimulation(context)
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
         self._failures = Failures(context, self._close)

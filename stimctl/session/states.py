@@ -125,8 +125,6 @@ QUIET = frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED})
 CHECKED = frozenset({state for state, trigger in TABLE if trigger is H.ARMED})
 STARTING = frozenset({state for state, trigger in TABLE if trigger is H.STARTED})
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
-# Nothing was stimulated yet, and nothing but the impedance check gives any output.
-BEFORE = frozenset(S) - STIMULATING - ON_HOLD - {S.STOPPING, S.ENDED}
 
 
 class Task(Enum):

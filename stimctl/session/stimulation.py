@@ -9,20 +9,7 @@ from stimctl.errors import IllegalEvent, Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import (
-    BEFORE,
-    CHECKED,
-    ENDED,
-    QUIET,
-    STARTING,
-    STIMULATING,
-    STOPPING,
-    TABLE,
-    End,
-    State,
-    Task,
-    Trigger,
-)
+from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, STOPPING, TABLE, End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -39,11 +26,10 @@ EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer
 
 
 class Stimulation:
-    """One session's output, as told and as asked for. `starts_itself`: nobody is asked before it begins."""
+    """One session's output, as told and as asked for."""
 
-    def __init__(self, context: Context, *, starts_itself: bool = False) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._starts_itself = starts_itself
         self.plausibility: Plausibility | None = None
         self.device_state = int(DeviceState.IDLE)  # as followed
         self._held_us: int | None = None
@@ -78,33 +64,24 @@ class Stimulation:
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
     def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
-        """Before a run a target can be lowered, and that run goes no higher."""
+        """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
         context, channel = self._context, command.channel
-        if isinstance(command, Raise) or context.state in (STOPPING, ENDED):
+        if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         targets = context.targets
         lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
-        leaves_nothing = self._starts and targets.leaves_nothing(channel, lower_ua)
+        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
         targets.want(channel, lower_ua)
         if leaves_nothing:
             self.hold(now_us, LEFT_NOTHING)
 
-    @property
-    def _starts(self) -> bool:
-        """Whether stimulation was asked for and has not begun: log written, device armed, start sent; where the session
-        starts by itself, whatever comes before."""
-        state = self._context.state
-        if state in STARTING or (state in CHECKED and self._context.pending is not None):
-            return True
-        return self._starts_itself and state in BEFORE
-
     def hold(self, now_us: int, why: str) -> None:
-        """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated or about to be."""
+        """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated."""
         context = self._context
-        if self._starts:
+        if context.starts:
+            # The start is on its way: the hold follows it at once.
             self.hold_next = why
-            context.tell("it will be held as soon as it has started", now_us)
             return
         if (context.state, Trigger.HELD) not in TABLE:
             raise IllegalEvent(f"hold: nothing is stimulated while {context.state.value!r}")
