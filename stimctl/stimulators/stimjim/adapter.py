@@ -295,6 +295,9 @@ class StimJimAdapter(d.LeaseDevice):
             asked.rejected = True
             self.command_gate.send(asked.slot.line(asked.index), now_us)
             return []
+        if self.command_gate.took_back:
+            self.command_gate.took_back = False
+            return []
         return failed(CommandRefused("a line", message.text))
 
     def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
