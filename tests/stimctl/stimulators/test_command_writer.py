@@ -13,6 +13,7 @@ from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.command_writer import CommandWriter
 from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
+from stimctl.stimulators.lease.device import NOT_TAKEN
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
 from stimctl.stimulators.stimjim.gate import HARMLESS_SLOT, READ_CURRENTS, STOP, StimJimGate
@@ -200,6 +201,17 @@ def test_an_order_that_left_no_byte_is_given_again(board: str, at_us: int) -> No
     assert report.end is End.TIMER
     assert report.agreement["exact"] is not False
     assert not [alarm.text for alarm in report.alarms]
+
+
+@pytest.mark.parametrize("at_us", [1, 5 * S])
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_port_that_takes_nothing_is_not_the_device(board: str, at_us: int) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(port, at_us, 2_500_000))
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert report.end_text == NOT_TAKEN
+    assert report.zero_confirmed_us is not None
 
 
 @pytest.mark.parametrize("at_us", range(4 * S, 4 * S + 40_000, 4_000))
