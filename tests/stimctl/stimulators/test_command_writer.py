@@ -214,6 +214,17 @@ def test_a_port_that_takes_nothing_is_not_the_device(board: str, at_us: int) -> 
     assert report.zero_confirmed_us is not None
 
 
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_zero_that_comes_after_the_last_entry_is_in_the_report(board: str) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(port, 4 * S, 8 * S))
+    report = bench.run((4.0, AskStop()))
+    zero = bench.log.of("stop")[-1]
+    assert bench.log.entries[-1].kind == "stop"  # behind the session's last
+    assert report.zero_confirmed_us == zero["after_us"] >= 8 * S
+    assert report.zero_measured is zero["measured"]
+
+
 @pytest.mark.parametrize("at_us", range(4 * S, 4 * S + 40_000, 4_000))
 @pytest.mark.parametrize("board", BOARDS)
 def test_a_device_is_at_rest_though_its_line_took_nothing_for_a_while(board: str, at_us: int) -> None:
