@@ -290,5 +290,7 @@ class Closing:
         self.report = replace(self.report, alarms=tuple(context.alarms))
         if self.zero is None:
             self.report = replace(self.report, zero_confirmed_us=None, zero_measured=None)
+        elif context.by_lease and self.report.zero_confirmed_us is None:  # no status would bear it out
+            self.report = replace(self.report, zero_confirmed_us=self.zero.after_us, zero_measured=self.zero.measured)
         context.enter(Trigger.CLOSED, now_us)
         context.want = SessionOver()

@@ -66,7 +66,7 @@ class Runner:
         # What the loop itself has to say at the next step, and until when it waits for the log.
         self._facts: list[c.Fact] = []
         self._durable_by_us: int | None = None
-        self._writer = CommandWriter(self._port.write, engine.stimulator.cut_command)
+        self._writer = CommandWriter(self._port.write, engine.stimulator.follow_cut)
         self._data = b""
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
@@ -182,7 +182,8 @@ class Runner:
         return command
 
     def _send(self, output: bytes) -> None:
-        if self._writer.send(output) and output and self._engine.stimulator.hears_writes:
+        written = (output or self._writer.owed) and self._writer.send(output)
+        if written and self._engine.stimulator.hears_writes:
             self._facts.append(c.BytesWritten(self._port.now_us()))
 
     def _not_heard(self, why: Suspended | LineLost) -> None:

@@ -1,45 +1,45 @@
-"""Hands a stimulator's bytes to its port, and brings a command to its end that a write was cut in the middle of.
+"""Hands a stimulator's bytes to its port, and what the port did not take once more.
 
-Where commands have lengths and no mark at their end, whatever follows a cut one would be taken for the rest of it: a
-stop for amplitudes.
+Where commands have lengths or lines, whatever follows a cut one would be taken for the rest of it: a stop for
+amplitudes. So what is left of a write goes first at the next one, and a stop takes its place (see `FollowCut`).
 """
 
 from collections.abc import Callable
 
 from stimctl.errors import LineFault, NotSent
 
-# Of `data`, of whose bytes `sent` went: the part that went of the command that ends in, and what has to follow it.
-CutCommand = Callable[[bytes, int], tuple[bytes, bytes]]
+# Of `data`, of whose bytes `sent` went and `output` is to follow: those bytes, and all that has to go after them now.
+FollowCut = Callable[[bytes, int, bytes], bytes]
 
 
 class CommandWriter:
-    """Sends until `line_gone`. `owed` has to go before anything else."""
+    """Sends until `line_gone`. `owed` has to go before anything but a stop."""
 
-    def __init__(self, write: Callable[[bytes], None], cut_command: CutCommand) -> None:
+    def __init__(self, write: Callable[[bytes], None], follow_cut: FollowCut) -> None:
         self.line_gone = False
-        self.owed = b""
         self.fault: LineFault | None = None  # the newest
-        self._went = b""  # of the command that `owed` is the rest of
+        # What the line took a part of, or nothing, and how many of its bytes went.
+        self._data, self._sent = b"", 0
         self._write = write
-        self._cut_command = cut_command
+        self._follow_cut = follow_cut
+
+    @property
+    def owed(self) -> bytes:
+        return self._follow_cut(self._data, self._sent, b"")[self._sent :]
 
     def send(self, output: bytes) -> bool:
-        """Whether the line took all of it.
-
-        What it did not take is sent anew by whoever wanted it; the read side says whether anybody is there.
-        """
+        """Whether the line took all of it. The read side says whether anybody is there."""
         if self.line_gone:
             return False
-        data = self.owed + output
+        data = self._follow_cut(self._data, self._sent, output)
         try:
-            self._write(data)
+            self._write(data[self._sent :])
         except NotSent as short:
             self.fault = short
-            if short.sent:
-                self._went, self.owed = self._cut_command(self._went + data, len(self._went) + short.sent)
+            self._data, self._sent = data, self._sent + short.sent
             return False
         except LineFault as fault:
             self.fault = fault
             return False
-        self._went = self.owed = b""
+        self._data, self._sent = b"", 0
         return True

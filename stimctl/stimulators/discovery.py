@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from stimctl.errors import LineFault, LineLost, Misuse, WireError, WrongDevice
+from stimctl.errors import LineFault, LineLost, Misuse, NotSent, WireError, WrongDevice
 from stimctl.limits import STOP_RESEND_US
 from stimctl.port import Port, open_port
 from stimctl.stimulators.base import DeviceIdentified, Intruded, Stimulator, StimulatorFailed
@@ -158,7 +158,7 @@ def handshake(port: Port, device: Stimulator) -> DeviceIdentified:
 
 def _shake_hands(port: Port, device: Stimulator) -> DeviceIdentified:
     device.connect(port.now_us())
-    writer = CommandWriter(port.write, device.cut_command)
+    writer = CommandWriter(port.write, device.follow_cut)
     while True:
         output = device.take_output()
         if output and not writer.send(output):
@@ -180,7 +180,8 @@ def _shake_hands(port: Port, device: Stimulator) -> DeviceIdentified:
 
 def _bring_to_end(writer: CommandWriter, port: Port) -> None:
     """Half a command is not left behind, as long as a device waits for the rest of it."""
-    until_us = port.now_us() + CUT_WAITS_US
+    was_cut = isinstance(writer.fault, NotSent) and writer.fault.sent
+    until_us = port.now_us() + (CUT_WAITS_US if was_cut else 0)
     while writer.owed and port.now_us() < until_us:
         port.wait(port.now_us() + STOP_RESEND_US)
         writer.send(b"")

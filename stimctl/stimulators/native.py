@@ -131,8 +131,8 @@ class NativeAdapter:
     def unanswered(self) -> bool:
         return any(command.answer in _TAKEN for command in self._before_stop.values())
 
-    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:  # noqa: ARG002
-        return b"", b""  # a frame has a mark at its end
+    def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
+        return data[:sent] + output  # a frame has a mark at its end, and what is not answered is sent again
 
     def connect(self, now_us: int) -> None:
         self._exchange.put_first(DELIMITER)  # what was on the line before ends here

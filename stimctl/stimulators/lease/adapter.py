@@ -62,8 +62,8 @@ class LeaseAdapter:
     def may_stay_driven(self) -> bool:
         return self._dialect.may_stay_driven
 
-    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
-        return self._dialect.command_gate.cut_command(data, sent)
+    def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
+        return self._dialect.command_gate.follow_cut(data, sent, output)
 
     def connect(self, now_us: int) -> None:
         self._dialect.connect(now_us)

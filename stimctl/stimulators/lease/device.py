@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from stimctl import limits
+from stimctl.errors import StimctlError, TimedOut
 from stimctl.stimulators.base import Identity, SansIO
 from stimctl.stimulators.lease.gate import Gate
 from stimctl.stimulators.lease.plan import Lease
@@ -16,6 +17,7 @@ from stimctl.waveform import Program
 
 ANSWER_US = limits.SILENCE_US  # an answer later than this is a line that is lost
 TICK_US = 100_000  # whoever holds the session comes back so often at least, once the device is known
+NOT_TAKEN = "the port took nothing of what is for the device in time; check the cable and the port"
 _REMEMBERED = 64  # answers, of some twenty leases or more: a line that was slow once is not slow for ever [choice]
 
 
@@ -30,6 +32,7 @@ class ReplyTimes:
         self._took_us = deque([0], _REMEMBERED)
         self._unwritten_us: int | None = None
         self._written_us = self._turned_us = 0
+        self._was_taken = True
 
     def expect(self, within_us: int, now_us: int, *, written: bool = False) -> None:
         """An answer has to come, to what was ordered just now or was `written` before."""
@@ -69,8 +72,13 @@ class ReplyTimes:
         """Whether it should have come by now; told once."""
         late = self.due_us is not None and now_us >= self.due_us
         if late:
+            self._was_taken = self._unwritten_us is None
             self.forget()
         return late
+
+    def missed(self, error: StimctlError) -> StimctlError:
+        """What to say of the one that was late last: nobody answers what the port did not take."""
+        return error if self._was_taken else TimedOut(NOT_TAKEN)
 
 
 class LeasePrepared(NamedTuple):

@@ -73,9 +73,19 @@ class Gate:
         taken, self._out = self._out, []
         return b"".join(taken)
 
-    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:  # noqa: ARG002
-        """As a `Stimulator`'s. Nothing: a line of text has an end, and what a stop makes of half a line is harmless."""
-        return b"", b""
+    def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
+        """As a `Stimulator`'s. The orders go on as they were; before a stop only a command that was cut ends."""
+        if not self.is_stop(output):
+            return data + output
+        return data[:sent] + self.ending(data, sent) + output
+
+    def is_stop(self, data: bytes) -> bool:
+        """Whether these bytes, as they are taken, begin with a stop."""
+        raise NotImplementedError
+
+    def ending(self, data: bytes, sent: int) -> bytes:
+        """What ends the command that `sent` bytes of `data` end in the middle of, so that it starts nothing."""
+        raise NotImplementedError
 
     def forget_unsent(self) -> None:
         """A stop overtakes what was about to be sent."""

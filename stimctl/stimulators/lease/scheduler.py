@@ -165,7 +165,7 @@ class LeaseScheduler:
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass: silent leases end, cuts are sent, answers become late."""
         if self._answer.is_late(now_us):
-            return failed(TimedOut(LATE))
+            return failed(self._answer.missed(TimedOut(LATE)))
         if self.cut is not None:
             return self.cut.advance(self._send_stop, now_us)
         ordered_lease = self._given

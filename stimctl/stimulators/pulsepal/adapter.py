@@ -194,7 +194,8 @@ class PulsePalAdapter(d.LeaseDevice):
         if self._answer.is_late(now_us):
             stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
             nobody = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
-            events.append(StimulatorFailed(TimedOut(stuck) if self._firmware else WrongDevice(nobody)))
+            late = TimedOut(stuck) if self._firmware else WrongDevice(nobody)
+            events += failed(self._answer.missed(late))
         return events
 
     def next_deadline_us(self) -> int | None:

@@ -93,7 +93,7 @@ class PulsePalGate(Gate):
         self.outputs: tuple[ChannelOutput, ...] = ()
         self.proven = False
         self.playing = False
-        # A command was cut, or nobody knows that it left: what the device answers since may be to anything.
+        # A stop overtook what nobody knows to have left: what the device answers since may be to anything.
         self.was_cut = False
         self.stops_written = 0  # whole ones that are answered as the stop is now, since that began
         self._taken = b""  # and not written yet, as far as is known
@@ -110,10 +110,9 @@ class PulsePalGate(Gate):
         """A stop was carried out, from its beginning to its end. How often it is answered again."""
         self.over()
         self.was_cut = False
-        return max(0, self.stops_written - 1) + sum(map(self.is_stop, self._out))
+        return max(0, self.stops_written + sum(map(self.is_stop, (self._taken, *self._out))) - 1)
 
-    @staticmethod
-    def is_stop(data: bytes) -> bool:
+    def is_stop(self, data: bytes) -> bool:
         return data[:2] == ABORT
 
     def take(self) -> bytes:
@@ -131,17 +130,16 @@ class PulsePalGate(Gate):
         super().forget_unsent()
         self.was_cut |= bool(self._taken)
 
-    def cut_command(self, data: bytes, sent: int) -> tuple[bytes, bytes]:
+    def ending(self, data: bytes, sent: int) -> bytes:
         """The rest of a program or a stop as it was; that of a trigger starts nothing any more."""
-        self.was_cut = True
         at = 0
         while at < sent:
             op = data[at + 1]
             ends = at + 2 + (length(op, data[at + 2 :]) or 0)
             if sent < ends:
-                return data[at:sent], data[sent : ends - 1] + (b"\0" if op == 77 else data[ends - 1 : ends])
+                return data[sent : ends - 1] + (b"\0" if op == 77 else data[ends - 1 : ends])
             at = ends
-        return b"", b""
+        return b""
 
     def send(self, data: bytes, now_us: int) -> None:
         """Let one or more whole commands pass at `now_us`, in one write. Raises `Unsafe`."""

@@ -177,12 +177,12 @@ class StimJimAdapter(d.LeaseDevice):
         if self._state is DialogState.READING:
             return self._at_zero(None, now_us)
         if self._boots_until_us is None:
-            return failed(TimedOut("no answer from the device in time, while it was put at rest"))
+            return failed(self._answer.missed(TimedOut("no answer from the device in time, while it was put at rest")))
         if self._state is DialogState.CLEARING and now_us < self._boots_until_us:
             self._clear(now_us)
             return []
         message = f"no {self.name} answered in its dialect {self.letter.upper()}"
-        return failed(WrongDevice(f"{message}; look at the port, or name another dialect"))
+        return failed(self._answer.missed(WrongDevice(f"{message}; look at the port, or name another dialect")))
 
     def next_deadline_us(self) -> int | None:
         return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
@@ -294,6 +294,9 @@ class StimJimAdapter(d.LeaseDevice):
         if asked is not None and not asked.rejected:
             asked.rejected = True
             self.command_gate.send(asked.slot.line(asked.index), now_us)
+            return []
+        if self.command_gate.took_back:
+            self.command_gate.took_back = False
             return []
         return failed(CommandRefused("a line", message.text))
 

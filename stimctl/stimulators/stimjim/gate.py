@@ -33,6 +33,7 @@ AT_REST = frozenset((*DETACH, *NO_TRIGGERS, *NO_ENVELOPES, *NOTHING_MEASURED, *A
 _NUMBER = r"(0|-?[1-9]\d{0,9})"
 _SLOT_LINE = re.compile(rf"S{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}((?:;{_NUMBER},{_NUMBER},{_NUMBER})+)")
 _START_LINE = re.compile(r"T([1-9]\d?)")
+_NO_SUCH_SLOT = b"%d\n" % SLOTS  # whatever digits of another stand before it
 _DANGEROUS = {
     "D": "overruns the stack of the firmware",
     "C": "sweeps a real voltage over the outputs",
@@ -86,6 +87,7 @@ class StimJimGate(Gate):
         self.proven: set[int] = set()
         self.playing: int | None = None
         self._at_rest = False
+        self.took_back = False  # a start was, by a number that no slot has: the device rejects it
 
     def echoed(self, index: int) -> None:
         """The device's echo of a slot is what was sent."""
@@ -95,6 +97,22 @@ class StimJimGate(Gate):
         """The device said that its train is over, or grounded both outputs."""
         self.playing = None
         self._at_rest = True
+        self.took_back = False
+
+    def is_stop(self, data: bytes) -> bool:
+        return data.startswith(STOP)
+
+    def ending(self, data: bytes, sent: int) -> bytes:
+        """The rest of a line as it was: half of `M0,3` drives, half of a slot is another one. A start starts nothing:
+        its number goes on until there is no such slot."""
+        begins = data.rfind(b"\n", 0, sent) + 1
+        if begins == sent:
+            return b""
+        line = data[begins : data.index(b"\n", sent) + 1]
+        if line.startswith(b"T") and line not in STOP:
+            self.took_back = True
+            return _NO_SUCH_SLOT
+        return line[sent - begins :]
 
     def send(self, data: bytes, now_us: int) -> None:
         """Let one line, or one of the fixed blocks, pass at `now_us`. Raises `Unsafe`."""

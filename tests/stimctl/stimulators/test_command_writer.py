@@ -1,4 +1,4 @@
-"""A write that the line took a part of: the command that it was cut in comes to its end before anything else."""
+"""A write that the line took a part of, or nothing: what is left goes first at the next, and a stop takes its place."""
 
 from typing import cast
 
@@ -8,13 +8,16 @@ from firmware_sim.analog.recorder import Recorder
 from firmware_sim.factory import DeviceSpec
 from stimctl.errors import LineLost, NotSent, WrongDevice
 from stimctl.port import Port
-from stimctl.session.commands import AskStop
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.command_writer import CommandWriter
 from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
+from stimctl.stimulators.lease.device import NOT_TAKEN
+from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
-from tests.stimctl.session.world import Line, prescription
+from stimctl.stimulators.stimjim.gate import HARMLESS_SLOT, READ_CURRENTS, STOP, StimJimGate
+from tests.stimctl.session.world import Delayed, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import TOLD
 
@@ -22,6 +25,10 @@ PULSEPALS = {
     firmware: (DeviceSpec("pulsepal", firmware=firmware), DeviceChoice("pulsepal", isolator="1"))
     for firmware in ("21", "22")
 }
+STIMJIMS = {
+    letter: (DeviceSpec("stimjim", dialect=letter), DeviceChoice("stimjim", dialect=letter)) for letter in "abc"
+}
+BOARDS = {**PULSEPALS, **STIMJIMS}
 ABORT, TRIGGER, ZERO = b"\xd5\x50", b"\xd5\x4d\x01", b"\xd5\x4f\x01\x00\x80"
 
 
@@ -42,7 +49,7 @@ class Taking:
 @pytest.mark.parametrize("takes", [(4,), (4, 0), (4, 1), (4, 1, 1), (4, 3), (3,), (4, 4), (0,), (2,), (7,)])
 def test_what_is_sent_next_follows_whole_commands(takes: tuple[int, ...]) -> None:
     line = Taking(*takes)
-    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).follow_cut)
     assert writer.send(ABORT + ZERO) is (takes[0] == 7)
     for _ in takes[1:]:
         assert not writer.send(ABORT)
@@ -58,7 +65,7 @@ def test_what_is_sent_next_follows_whole_commands(takes: tuple[int, ...]) -> Non
 @pytest.mark.parametrize("some", [1, 2])
 def test_the_rest_of_a_trigger_starts_nothing(some: int) -> None:
     line = Taking(some, 0)
-    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).follow_cut)
     assert not writer.send(TRIGGER)
     assert not writer.send(b"")
     assert writer.send(ABORT)
@@ -67,12 +74,64 @@ def test_the_rest_of_a_trigger_starts_nothing(some: int) -> None:
 
 def test_the_rest_of_a_program_is_as_it_was() -> None:
     frame = program_frame(92, REST_ALL)
-    assert PulsePalGate(1_000).cut_command(ABORT + frame, 50) == (frame[:48], frame[48:])
+    assert PulsePalGate(1_000).follow_cut(ABORT + frame, 50, ABORT) == ABORT + frame + ABORT
+
+
+SLOT = HARMLESS_SLOT.line(2)
+
+
+@pytest.mark.parametrize("data", [STOP, STOP + READ_CURRENTS, SLOT, b"R0,-1\n"])
+def test_a_stop_behind_a_cut_line_finds_it_whole(data: bytes) -> None:
+    for some in range(len(data)):
+        for more in (0, 1, 2):
+            line = Taking(some, more)
+            writer = CommandWriter(line.write, StimJimGate().follow_cut)
+            assert not writer.send(data)
+            assert not writer.send(STOP)
+            assert writer.send(STOP)
+            lines = line.took.splitlines(keepends=True)
+            assert set(lines) <= set((data + STOP).splitlines(keepends=True))
+            assert line.took.endswith(STOP)
+
+
+@pytest.mark.parametrize("takes", [(0,), (1,), (2,), (1, 0), (1, 1), (1, 2), (2, 1), (2, 2)])
+def test_no_start_that_was_cut_or_refused_comes_with_a_stop(takes: tuple[int, ...]) -> None:
+    line, gate = Taking(*takes), StimJimGate()
+    writer = CommandWriter(line.write, gate.follow_cut)
+    assert not writer.send(b"T1\n")
+    for _ in takes[1:]:
+        assert not writer.send(STOP)
+    assert writer.send(STOP)
+    before, _, after = line.took.partition(STOP)
+    assert not after
+    assert not before or int(before[1:]) >= 100
+    assert gate.took_back is bool(before)
+
+
+@pytest.mark.parametrize("some", range(len(SLOT) + 3))
+def test_orders_go_on_as_they_were_where_no_stop_comes(some: int) -> None:
+    line = Taking(some, 0)
+    writer = CommandWriter(line.write, StimJimGate().follow_cut)
+    assert not writer.send(SLOT + b"T1\n")
+    assert writer.owed == (SLOT + b"T1\n")[some:]
+    assert not writer.send(b"")
+    assert writer.send(b"E0,1\n")
+    assert line.took == SLOT + b"T1\nE0,1\n"
+    assert writer.owed == b""
+
+
+def test_what_a_native_device_did_not_get_is_sent_by_its_exchange() -> None:
+    line = Taking(3)
+    writer = CommandWriter(line.write, NativeAdapter().follow_cut)
+    assert not writer.send(b"frame\0")
+    assert writer.owed == b""
+    assert writer.send(b"another\0")
+    assert line.took == b"fraanother\0"
 
 
 def test_nothing_is_sent_on_a_line_that_is_gone() -> None:
     line = Taking()
-    writer = CommandWriter(line.write, PulsePalGate(1_000).cut_command)
+    writer = CommandWriter(line.write, PulsePalGate(1_000).follow_cut)
     writer.line_gone = True
     assert not writer.send(ABORT)
     assert line.took == b""
@@ -92,6 +151,90 @@ class Short(Line):
         some = self._takes.pop(0)
         self.inner.write(data[:some])
         raise NotSent("the port took only a part", some)
+
+
+ORDERS: dict[str, list[tuple[float, Command]]] = {
+    "stop": [(4.0, AskStop())],
+    "hold": [(4.0, AskHold("")), (6.0, Proceed()), (7.0, Proceed())],
+    "lower": [(4.0, AskTarget(1, 600))],
+}
+
+
+@pytest.mark.parametrize("some", [*range(20), 21, 30])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("letter", STIMJIMS)
+def test_half_a_line_of_ours_is_nobody_elses(letter: str, order: str, some: int) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*STIMJIMS[letter], rx, line=lambda port: Short(port, 4 * S, some, 10_000))
+    report = bench.run(*ORDERS[order])
+    assert report.end is (End.OPERATOR if order == "stop" else End.TIMER)
+    assert report.zero_confirmed_us is not None
+    assert report.agreement["exact"] is not False
+    assert not [alarm.text for alarm in report.alarms]
+
+
+class Refusing(Line):
+    """Takes nothing for `for_us` from the first write after `at_us` on."""
+
+    def __init__(self, port: Port, at_us: int, for_us: int) -> None:
+        super().__init__(port)
+        self._at_us, self._for_us = at_us, for_us
+        self.refused = 0
+
+    def write(self, data: bytes) -> None:
+        now_us = self.now_us()
+        if now_us >= self._at_us and not self.refused:
+            self._at_us = now_us
+        if self._at_us <= now_us < self._at_us + self._for_us:
+            self.refused += 1
+            raise NotSent("the port takes no bytes")
+        self.inner.write(data)
+
+
+@pytest.mark.parametrize("at_us", [1, 3 * S, 5 * S + 400_000, 7 * S])
+@pytest.mark.parametrize("board", BOARDS)
+def test_an_order_that_left_no_byte_is_given_again(board: str, at_us: int) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(port, at_us, 30_000))
+    report = bench.run()
+    assert cast(Refusing, bench.port).refused
+    assert report.end is End.TIMER
+    assert report.agreement["exact"] is not False
+    assert not [alarm.text for alarm in report.alarms]
+
+
+@pytest.mark.parametrize("at_us", [1, 5 * S])
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_port_that_takes_nothing_is_not_the_device(board: str, at_us: int) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(port, at_us, 2_500_000))
+    report = bench.run()
+    assert report.end is End.LINE_LOST
+    assert report.end_text == NOT_TAKEN
+    assert report.zero_confirmed_us is not None
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_zero_that_comes_after_the_last_entry_is_in_the_report(board: str) -> None:
+    rx = prescription(seconds=9, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(port, 4 * S, 8 * S))
+    report = bench.run((4.0, AskStop()))
+    zero = bench.log.of("stop")[-1]
+    assert bench.log.entries[-1].kind == "stop"  # behind the session's last
+    assert report.zero_confirmed_us == zero["after_us"] >= 8 * S
+    assert report.zero_measured is zero["measured"]
+
+
+@pytest.mark.parametrize("at_us", range(4 * S, 4 * S + 40_000, 4_000))
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_device_is_at_rest_though_its_line_took_nothing_for_a_while(board: str, at_us: int) -> None:
+    rx = prescription(seconds=20, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(Delayed(port, 3_000), at_us, 15_000))
+    report = bench.run((4.0, AskTarget(1, 700)), (4.005, AskStop()))
+    assert report.end is End.OPERATOR
+    assert report.zero_confirmed_us is not None
+    assert not [alarm.text for alarm in report.alarms]
+    assert bench.last_us() < 4 * S + 60_000
 
 
 @pytest.mark.parametrize("second", [3, 40, 150])
