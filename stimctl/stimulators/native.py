@@ -111,7 +111,7 @@ class NativeAdapter:
         self._before_stop: dict[int, PendingCommand] = {}
         self._unknown = ""
         # The device's time of the newest that it said since the handshake, and the host's when that came.
-        self._told_us = self._told_at_us = 0
+        self._newest = 0, 0
         self.heard_us = 0
         self.frames = 0
 
@@ -225,7 +225,7 @@ class NativeAdapter:
 
     def apart(self) -> Stimulator:
         other = NativeAdapter()
-        other._told_us, other._told_at_us = self._told_us, self._told_at_us
+        other._newest = self._newest
         return other
 
     def receive(self, data: bytes, now_us: int) -> Iterable[Any]:
@@ -317,7 +317,7 @@ class NativeAdapter:
 
     def _answer(self, sequence: int, message: Any, now_us: int) -> list[Any]:
         if type(message) is m.Welcome:
-            self._told_us = 0  # what was told before may be of an earlier boot
+            self._newest = 0, 0  # what was told before may be of an earlier boot
         if hasattr(message, "device_time_us"):
             self._note_times((message,), now_us)
         if sequence in self._before_stop:
@@ -364,14 +364,14 @@ class NativeAdapter:
 
     def _note_times(self, messages: Iterable[Any], now_us: int) -> None:
         for message in messages:
-            if message.device_time_us > self._told_us:
-                self._told_us, self._told_at_us = message.device_time_us, now_us
+            if message.device_time_us > self._newest[0]:
+                self._newest = message.device_time_us, now_us
 
     def _is_old(self, answer: m.Stopped, now_us: int) -> bool:
         """Whether it is of an earlier stop: from before what was heard since.
 
         A device that has booted since is in IDLE, and its clock is no older than that silence, as far as a line delays.
         """
-        booted = answer.state == DeviceState.IDLE
-        silent_us = now_us - self._told_at_us + limits.SILENCE_US
-        return answer.device_time_us < self._told_us and not (booted and answer.device_time_us <= silent_us)
+        newest_us, heard_us = self._newest
+        booted = answer.state == DeviceState.IDLE and answer.device_time_us <= now_us - heard_us + limits.SILENCE_US
+        return answer.device_time_us < newest_us and not booted
