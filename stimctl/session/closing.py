@@ -108,12 +108,15 @@ class Closing:
         if status.device_time_us <= context.device.answered_us:
             return
         if status.state in GIVES_OUTPUT:
-            text = "the device gives output again after its zero was confirmed"
-            if self.report is not None:  # else the device is asked what it counted once it is stopped
-                self.doubt_counts(text)
-            self.stop_anew(text, now_us)
+            self.on_output("the device gives output again after its zero was confirmed", now_us)
         elif status.zero and self._awaits_status:
             self._ask_counts(now_us, zero_seen=True)
+
+    def on_output(self, text: str, now_us: int) -> None:
+        """What was at zero is not any more: stop it anew."""
+        if self.report is not None:  # else the device is asked what it counted once it is stopped
+            self.doubt_counts(text)
+        self.stop_anew(text, now_us)
 
     def doubt_counts(self, text: str) -> None:
         """What was counted is not all that flowed, or not what was ordered: also where the report is drawn up."""

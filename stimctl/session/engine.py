@@ -78,7 +78,7 @@ class Engine:
         self._close = Closing(context, session_id)
         context.stop = self._close.stop
         self._failures = Failures(context, self._close)
-        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close.on_status, auto, on_reading)
+        self._telemetry = Telemetry(context, self._prepare, self._stimulate, self._close, auto, on_reading)
         self._steps: dict[State, Callable[[int], None]] = {
             State.IDLE: partial(context.order, Task.HANDSHAKE, stimulator.connect),
             State.IDENTIFIED: partial(context.order, Task.LOADING, stimulator.load, prescription.program),

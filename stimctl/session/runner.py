@@ -229,17 +229,19 @@ class Runner:
         now_us, at_zero = self._port.now_us, False
         began_us = now_us()
         self._facts = [c.HostTrouble(End.INTERRUPTED, "")]
-        with suppress(Exception):
-            try:
-                at_zero = self._stop_apart(self._engine.stimulator.apart())
-            except LineLost as gone:
-                self._not_heard(gone)
-        self._engine.on_the_way_out(now_us(), 0 if at_zero else now_us() - began_us)
-        with suppress(Exception):
-            by_us = now_us() + CLOSE_US
-            while not self._over and now_us() < by_us:
-                self._step(now_us())
-        self._told.extend(self._engine.abandon(now_us(), at_zero=at_zero))
+        try:
+            with suppress(Exception):
+                try:
+                    at_zero = self._stop_apart(self._engine.stimulator.apart())
+                except LineLost as gone:
+                    self._not_heard(gone)
+            self._engine.on_the_way_out(now_us(), 0 if at_zero else now_us() - began_us)
+            with suppress(Exception):
+                by_us = now_us() + CLOSE_US
+                while not self._over and now_us() < by_us:
+                    self._step(now_us())
+        finally:  # also where somebody does not wait for that
+            self._told.extend(self._engine.abandon(now_us(), at_zero=at_zero))
 
     def _stop_apart(self, stimulator: Stimulator) -> bool:
         """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s pass.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from stimctl import entries, limits
+from stimctl.session.closing import Closing
 from stimctl.session.context import Context
 from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
@@ -41,22 +42,22 @@ class _LineMinute(NamedTuple):
 
 
 class Telemetry:
-    """Listens to one device. `after_stop` is told of a status once the session stops. In the states of `auto` nobody is
-    there to mend a lapsed arm. `on_reading` is told of each channel's readings, and of the host's time of them."""
+    """Listens to one device. `close` is told what comes once the session stops. In the states of `auto` nobody is there
+    to mend a lapsed arm. `on_reading` is told of each channel's readings, and of the host's time of them."""
 
     def __init__(
         self,
         context: Context,
         prepare: Preparation,
         stimulate: Stimulation,
-        after_stop: Callable[[m.Status, int], None],
+        close: Closing,
         auto: frozenset[State],
         on_reading: Callable[[m.Channel, int], None] | None = None,
     ) -> None:
         self._context = context
         self._prepare = prepare
         self._stimulate = stimulate
-        self._after_stop = after_stop
+        self._close = close
         self._auto = auto
         self.on_reading = on_reading
         self._loud_us: int | None = None  # the device's time of the first status in a state that told of no zero
@@ -77,7 +78,9 @@ class Telemetry:
         if not is_old:
             device.status = status
         if context.state is STOPPING:
-            self._after_stop(status, now_us)
+            self._close.on_status(status, now_us)
+            if self._zero_was_told and not is_old and self._loud(status):
+                self._close.on_output("the device takes back that its output is at zero", now_us)
         elif identity is None:
             return
         elif boot_id != identity.boot_id:
@@ -138,26 +141,39 @@ class Telemetry:
             finding = None if plausibility is None else plausibility.channel(reading, now_us)
             if finding is not None:
                 self._stimulate.found(finding, now_us)
-        elif context.state is not STOPPING and context.device.identity is not None:
+        elif context.device.identity is not None:
+            if self._loud_in is not context.state:
+                self._loud_in, self._loud_readings = context.state, Counter()
             if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
                 context.times.quiet_us[channel] = now_us
             self._watch_quiet(channel, max(reading[3:5]), now_us)
 
+    @property
+    def _zero_was_told(self) -> bool:
+        """Whether a device that measures has said so since the stop."""
+        return self._close.zero is not None and not self._context.by_lease
+
     def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
         """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
-        if self._loud_in is not self._context.state:
-            self._loud_in, self._loud_readings = self._context.state, Counter()
-        if self._context.state in OUTPUT:
-            checked = self._prepare.in_check() and channel in self._context.targets
+        context = self._context
+        if context.state in OUTPUT:
+            checked = self._prepare.in_check() and channel in context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
-        if flows_ua > limits.ZERO_UA and not self._context.is_pending(Task.STARTING):
-            self._loud_readings[channel] += 1
-        if self._loud_readings[channel] >= _LOUD_READINGS:
+        if flows_ua <= limits.ZERO_UA or context.is_pending(Task.STARTING):
+            return
+        if context.state is STOPPING and not self._zero_was_told:
+            return
+        self._loud_readings[channel] += 1
+        if self._loud_readings[channel] % _LOUD_READINGS:
+            return
+        if context.state is STOPPING:
+            self._close.on_output(f"channel {channel} carries current after its zero was confirmed", now_us)
+        else:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
-            self._context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
+            context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)
 
     def on_event(self, event: m.Event, now_us: int) -> None:
         """Written down; what is done about it is decided by the next status."""

@@ -32,6 +32,7 @@ from tests.stimctl.session.world import (
     Rewritten,
     Rig,
     S,
+    Tape,
     at_1_ma,
     ended_at_zero,
     exact,
@@ -389,6 +390,59 @@ def test_a_silent_line_and_then_an_error_end_with_the_word_to_pull_the_leads(wha
     assert all(PULL_THE_LEADS in action for action in actions)
     assert [action == PULL_THE_LEADS for action in actions] == [False, True]
     assert rig.line.now_us() <= 10 * S + limits.STOP_TRY_US
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        (m.Channel, {"measured_ua": 1_500}, "channel 1 carries current after its zero was confirmed"),
+        (m.Status, {"zero": 0}, "the device takes back that its output is at zero"),
+    ],
+)
+def test_current_after_the_zero_is_an_alarm_as_long_as_the_session_stops(
+    kind: type[Any], change: dict[str, int], said: str
+) -> None:
+    """The last entry may take its time; so may counts over a slow line."""
+
+    class TellsAnother(Line):
+        def __init__(self, port: Port) -> None:
+            super().__init__(port)
+            self.virtual = False
+            self._splitter = FrameSplitter()
+
+        def wait(self, deadline_us: int | None) -> bytes:
+            told = [m.parse(payload) for payload in self._splitter.feed(super().wait(deadline_us))]
+            late = self.now_us() > 8 * S + 150_000
+            return b"".join(
+                m.encode(number, each._replace(**change) if late and type(each) is kind else each)
+                for number, each in told
+            )
+
+    class SlowLog(ListLog):
+        def drain(self, timeout_s: float) -> None:
+            if rig.engine.report is not None and rig.line.now_us() < 10 * S:
+                raise LogFault("not yet")
+
+    tape = Tape()
+    rig = Rig(at_1_ma(), line=TellsAnother, log=SlowLog(tape))
+    report = rig.run((8 * S, AskStop()))
+    assert rig.alarms == [f"{said}: {PULL_THE_LEADS}"]
+    assert report.agreement["exact"] is False
+    assert report.agreement["contradiction"] == said
+
+
+def test_who_does_not_wait_for_the_way_out_is_told_all_the_same() -> None:
+    class Impatient(Line):
+        def wait(self, deadline_us: int | None) -> bytes:
+            if self.now_us() >= 8 * S:
+                raise KeyboardInterrupt
+            return super().wait(deadline_us)
+
+    rig = Rig(at_1_ma(), line=Impatient)
+    with pytest.raises(KeyboardInterrupt):
+        rig.run()
+    assert rig.engine.state is State.ENDED
+    assert [each.action for each in rig.events if isinstance(each, Alarm)] == [PULL_THE_LEADS]
 
 
 class ComesBack(Line):
