@@ -20,12 +20,9 @@ class CommandWriter:
         self.fault: LineFault | None = None  # the newest
         # What the line took a part of, or nothing, and how many of its bytes went.
         self._data, self._sent = b"", 0
+        self.owed = b""
         self._write = write
         self._follow_cut = follow_cut
-
-    @property
-    def owed(self) -> bytes:
-        return self._follow_cut(self._data, self._sent, b"")[self._sent :]
 
     def send(self, output: bytes) -> bool:
         """Whether the line took all of it. The read side says whether anybody is there."""
@@ -37,9 +34,10 @@ class CommandWriter:
         except NotSent as short:
             self.fault = short
             self._data, self._sent = data, self._sent + short.sent
+            self.owed = self._follow_cut(self._data, self._sent, b"")[self._sent :]
             return False
         except LineFault as fault:
             self.fault = fault
             return False
-        self._data, self._sent = b"", 0
+        self._data, self._sent, self.owed = b"", 0, b""
         return True
