@@ -734,6 +734,57 @@ def test_each_reason_is_told_once_and_stopped_each_time() -> None:
     ]  # fmt: skip
 
 
+def test_each_time_that_output_comes_back_spends_a_thousandth_of_a_second_of_the_minute() -> None:
+    """Where a virtual clock stands still, else nothing would end it."""
+    bench = Bench().stop()
+    times = limits.STOP_TRY_US // 1_000
+    for n in range(times):
+        bench.closing.on_zero(ZERO, STOP_US)
+        assert bench.closing.deadline_us() == min(STOP_US + GIVE_UP_RECORDS_US, STOP_US + 60 * S - n * 1_000)
+        bench.closing.stop_anew("started", STOP_US)
+    assert bench.closing.deadline_us() == STOP_US
+
+
+@pytest.mark.parametrize(
+    ("by_lease", "before_us", "told_us"),
+    [(True, None, 3_000), (False, None, None), (True, 7_000, 7_000), (False, 7_000, 7_000)],
+)
+def test_a_boards_zero_that_comes_after_the_last_entry_is_in_the_report(
+    by_lease: bool, before_us: int | None, told_us: int | None
+) -> None:
+    """A board's is all that is known of it; of a device with counts a status has to bear it out."""
+    bench = Bench().stop()
+    if before_us is not None:
+        bench.zero(ZERO._replace(after_us=before_us, measured=False))
+        bench.closing.on_records(records(), STOP_US + 8_000)
+        bench.closing.stop_anew("started", STOP_US + 9_000)
+    else:
+        bench.closing.close(STOP_US + GIVE_UP_STOP_US)
+    bench.closing.durable(STOP_US + GIVE_UP_STOP_US)
+    if by_lease:
+        bench.context.device.identity = replace(IDENTITY, by_lease=True)
+    bench.closing.on_zero(ZERO, STOP_US + GIVE_UP_STOP_US + S)
+    assert bench.context.state is State.ENDED
+    assert bench.closing.report is not None
+    assert bench.closing.report.zero_confirmed_us == told_us
+    measured = {None: None, 3_000: True, 7_000: False}[told_us]
+    assert bench.closing.report.zero_measured is measured
+
+
+def test_a_doubt_takes_the_reason_away_why_a_count_is_not_known_to_be_exact() -> None:
+    bench = Bench().stop().zero()
+    bench.line.overtaken = True
+    bench.closing.on_records(
+        records()._replace(counters=(m.Counters(1, SESSION, 1, 0, 200_000, 0, 0),)), STOP_US + 4_000
+    )
+    assert bench.closing.report is not None
+    before = bench.closing.report.agreement
+    assert before["reason"] is not None
+    bench.closing.doubt_counts("somebody else started it")
+    told = {"exact": False, "reason": None, "contradiction": "somebody else started it"}
+    assert bench.closing.report.agreement == {**before, **told}
+
+
 def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
     bench = Bench().stop().zero()
     bench.closing.on_records(records(), STOP_US + 4_000)
