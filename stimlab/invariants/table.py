@@ -126,6 +126,8 @@ EXCUSES: tuple[Excuse, ...] = (
         "device.stuck_on", "the output switch itself conducts",
         place="alarm", zero="alarm", stop="alarm", ceiling="alarm", still_seen="alarm",
     ),
+    *_rows("device.readback_", "current that is read after the zero leaves open what flowed", exact="unknown"),
+    *_rows("device.stuck_on", "current that flows after the zero leaves open what flowed", exact="unknown"),
     # --- the firmware ---
     *_rows("device.silent_telemetry", "no status bears the zero out that the device tells", exact="unknown"),
     *_rows(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from firmware_sim.analog.recorder import Flow, FlowKind, PulseShape
-from firmware_sim.faults import CATALOGUE
+from firmware_sim.faults import CATALOGUE, Fault
 from stimctl.session.view import Alarm, Priority
 from stimlab.campaign.campaign import judged
 from stimlab.campaign.random_scenario import KINDS
@@ -310,6 +310,20 @@ def test_every_scenario_that_is_shipped_keeps_every_rule() -> None:
 
 
 # --- evidence ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("device.readback_offset", {"offset_ua": 2_362}), ("device.stuck_on", {"value_ua": 1_500})]
+)
+def test_current_that_comes_back_while_the_device_is_asked_its_counts_leaves_them_open(
+    kind: str, options: Mapping[str, int]
+) -> None:
+    fault = Fault(kind, at_us=5_000, for_us=500_000, after="ENDED", channel=1, options=options)
+    stopped_on_hold = (OperatorAction(12 * S, "hold"), OperatorAction(13 * S, "stop"))
+    played = play(Scenario(name="back", answers=ANSWERS, actions=stopped_on_hold, faults=(fault,)))
+    assert played.report is not None
+    assert played.report.agreement["exact"] is None
+    assert table.violations(played) == ()
 
 
 def test_a_part_of_the_currents_is_exact_to_the_pulse(good: Evidence) -> None:
