@@ -89,6 +89,7 @@ class CommandedDose:
         self._bands_us = (0, 0)
         self._run_start_us = 0
         self._now_us = 0
+        self.runs = 0
         # In uA by channel: the newest target, and the largest amplitude of any pulse so far.
         self.targets_ua = dict.fromkeys(program.channels, 0)
         self._reached_ua = dict.fromkeys(program.channels, 0)
@@ -104,6 +105,7 @@ class CommandedDose:
             raise Misuse("a run is under way already")
         _check_channels(self.program, targets)
         self._pass_to(at_us)
+        self.runs += 1
         self._run_start_us = at_us
         trains = {channel: Train(self.program, channel, at_us) for channel in self.program.channels}
         for channel, train in trains.items():

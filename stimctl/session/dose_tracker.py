@@ -132,15 +132,16 @@ class DoseTracker:
         }
 
     def _may_be(self, counted: Mapping[int, ChannelDose]) -> bool:
-        """Whether orders whose answers were lost may explain a count: it is no more than a whole session's."""
-        rx = self._prescription
-        most = planned(rx.program, dict.fromkeys(counted, rx.ceiling_ua), flat=True)
+        """Whether orders whose answers were lost may explain a count: no band has more than a whole session in it.
+
+        Each run may begin with a pulse more, and one of them may be unheard of.
+        """
+        program, ceiling_ua = self._prescription.program, self._prescription.ceiling_ua
+        bands = [(program.stimulation_us // each.period_us, each.width_us) for each in program.segments]
         return all(
-            told <= allowed
-            for channel, dose in counted.items()
-            for told, allowed in zip(
-                dose.pulses + dose.charge_pc, most[channel].pulses + most[channel].charge_pc, strict=True
-            )
+            pulses <= (most and most + self._commanded.runs + 1) and charge_pc <= pulses * width_us * ceiling_ua
+            for dose in counted.values()
+            for pulses, charge_pc, (most, width_us) in zip(dose.pulses, dose.charge_pc, [*bands, (0, 0)], strict=False)
         )
 
     def closed_entry(self, report: SessionReport, ledger_entries: LedgerEntries) -> Closed:

@@ -3,7 +3,8 @@
 A sequence number is never used for two different commands within a handshake, so that a resent frame can be told from
 a new one. Next to be sent is what is most urgent: a hold, a keepalive, a lowering, a raise, then what was asked for in
 order. What is urgent waits at most 50 ms for an answer that is under way, then goes under its own number. A raise or
-keepalive that was overtaken so is not sent again; its answer still counts when it comes.
+keepalive that was overtaken so is not sent again; its answer still counts when it comes. A hold follows the keepalive
+that overtook it.
 """
 
 from collections import deque
@@ -41,7 +42,7 @@ class Urgency(IntEnum):
     HOLD = auto()
 
 
-_OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE)
+_OVERTAKEN = (Urgency.RAISE, Urgency.LOWER, Urgency.KEEPALIVE, Urgency.HOLD)
 # What follows from a refusal of these is the session's to judge; a refusal of a step ends it.
 _MAY_DECLINE = (m.SetTarget, m.KeepAlive, m.Hold)
 
@@ -116,14 +117,21 @@ class Exchange:
             self._waits_since_us = now_us
         if waiting and now_us >= self._overtakes_us():
             self._waits_since_us = None
-            # Each once: a lowering that is overtaken itself waits anew. A hold is sent again until it is answered: what
-            # waits beside it goes after that.
+            # Each once: a lowering that is overtaken itself waits anew.
             for _ in range(waiting):
-                assert self._flying is not None, "it waits for something"
-                if self._flying.urgency not in _OVERTAKEN:
+                overtaken = self._flying
+                assert overtaken is not None, "it waits for something"
+                if overtaken.urgency not in _OVERTAKEN:
                     break
                 self._overtake(now_us)
-                self._send(self._next(), now_us)
+                urgent = self._next()
+                self._send(urgent, now_us)
+                if overtaken.urgency is Urgency.HOLD:
+                    self._overtake(now_us)
+                    self._send(overtaken, now_us)
+                elif urgent.urgency is Urgency.HOLD:  # it has its 50 ms, too
+                    self._waits_since_us = now_us
+                    break
 
     def _waiting_urgently(self) -> int:
         """How many commands wait that may overtake."""

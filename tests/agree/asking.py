@@ -41,7 +41,8 @@ class Asking:
             faults.append(Fault("line.loss", after="RAMPING", options={"permille": lost_permille}))
         self.rig = Rig(answers, faults)
         self.lossy = bool(lost_permille)
-        self.ends = (*ENDS, End.LINE_LOST) if self.lossy else ENDS
+        # Four keepalives in a row may be lost, or fewer behind a start whose answers are.
+        self.ends = (*ENDS, End.LINE_LOST, End.WATCHDOG) if self.lossy else ENDS
         first_ua = {plan.channel: plan.amplitude_ua for plan in self.rig.prescription.channels}
         # By channel: since when what was asked for, the newest last; none of it while a hold is.
         self.asked: dict[int, list[tuple[int, int]]] = {channel: [(0, ua)] for channel, ua in first_ua.items()}

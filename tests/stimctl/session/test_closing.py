@@ -241,6 +241,29 @@ def test_no_lost_answer_explains_more_than_a_whole_session_gives_or_what_makes_n
     assert bench.alarms()[-1][2] == EXAMINE
 
 
+@pytest.mark.parametrize(
+    ("more", "exact"), [((0, 0, 0), None), ((1, 0, 0), False), ((0, 1, 0), False), ((0, 0, 1), False)]
+)
+def test_a_lost_answer_explains_what_each_run_may_have_begun_with(
+    more: tuple[int, int, int], exact: bool | None
+) -> None:
+    """After a hold each band begins anew: it may have more pulses than an unbroken session has in it."""
+    bench = Bench().stop().zero()
+    bench.line.overtaken = True
+    dose_tracker, rx = bench.context.dose_tracker, bench.context.prescription
+    for _ in range(2):
+        dose_tracker.started({1: 500}, 0)
+        dose_tracker.on_hold(0)
+    (segment,) = rx.program.segments
+    more_pulses, more_pc, second_band = more
+    pulses = rx.stimulation_us // segment.period_us + 3 + more_pulses
+    charge_pc = pulses * segment.width_us * rx.ceiling_ua + more_pc
+    counted = m.Counters(1, SESSION, pulses, second_band, charge_pc, 0, 0)
+    bench.closing.on_records(records()._replace(counters=(counted,)), STOP_US + 4_000)
+    assert bench.closing.report is not None
+    assert bench.closing.report.agreement["exact"] is exact
+
+
 def test_that_zero_is_overdue_is_told_once_until_it_is_confirmed() -> None:
     """A stop that is begun anew measures another time; output that comes back is in doubt anew."""
     bench = Bench().stop()
