@@ -109,8 +109,15 @@ def idle_deadline(patch: pytest.MonkeyPatch) -> None:
 
 
 def hold_once(patch: pytest.MonkeyPatch) -> None:
-    """Driver: a hold is overtaken like anything else, and then not sent again."""
-    patch.setattr(exchange, "_OVERTAKEN", tuple(exchange.Urgency))
+    """Driver: a hold that a keepalive overtook is not sent again."""
+    true_send = exchange.Exchange._send
+
+    def send(line: exchange.Exchange, command: exchange.PendingCommand, now_us: int) -> None:
+        holds = [overtaken for overtaken, _ in line._overtaken.values() if overtaken.urgency is exchange.Urgency.HOLD]
+        if command not in holds:
+            true_send(line, command, now_us)
+
+    patch.setattr(exchange.Exchange, "_send", send)
     patch.setattr(stimulation, "HOLD_COMES_US", 1 << 62)
 
 
