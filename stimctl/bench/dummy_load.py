@@ -95,8 +95,20 @@ def nearest_period_us(frequency_hz: Decimal | str) -> int:
     return round(US_PER_S / rate)
 
 
+def asked_hz(period_us: int) -> str:
+    """The shortest rate that is asked for by this period: `150 Hz` for 6667 us, which are 149.993 Hz."""
+    rates = (f"{float(f'{US_PER_S / period_us:.{digits}g}'):g}" for digits in range(1, 6))
+    return next((f"{rate} Hz" for rate in rates if nearest_period_us(rate) == period_us), hz_text(period_us))
+
+
+def rate_text(period_us: int) -> str:
+    """The rate that is asked for and, where whole microseconds make it another one, the rate that is given."""
+    asked, given = asked_hz(period_us), hz_text(period_us)
+    return asked if asked == given else f"{asked} (given: {given})"
+
+
 def pulses_text(prescription: Prescription) -> str:
     """`2 Hz 0.6 ms, 100 Hz 0.2 ms`: the rate and the first phase's width of each segment."""
     return ", ".join(
-        f"{hz_text(each.period_us)} {each.width_us / 1_000:g} ms" for each in prescription.program.segments
+        f"{rate_text(each.period_us)} {each.width_us / 1_000:g} ms" for each in prescription.program.segments
     )

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
-from stimctl.bench.dummy_load import LoadRun, prescription_for, subject_at
+from stimctl.bench.dummy_load import LoadRun, prescription_for, rate_text, subject_at
 from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_file
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
 from stimctl.cli.bench.driving import HEADERS, LoadDriver, fault_of, steady_row, tell_of, with_load
-from stimctl.cli.bench.load_options import check_pulses, limits_by_option, load_options
+from stimctl.cli.bench.load_options import check_limits, check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.session_log import session_log
@@ -25,7 +26,7 @@ from stimctl.new_file import check_new, new_file
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.units import hz_text, ma_text
+from stimctl.units import ma_text
 from stimctl.waveform import Mode
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -77,8 +78,7 @@ def sweep(
       stimctl bench sweep amplitude --port sim:// --ohm 1000 --from 0.5mA --to 2mA --steps 4 --csv sweep.csv
       stimctl bench sweep frequency --port sim:// --ohm 500 --at 1Hz --at 10Hz --at 100Hz
     """
-    if quantity == "frequency" and (mode is not None or frequency is not None):
-        raise click.UsageError("a sweep of the frequency takes no --mode and no --frequency.")
+    _check_given(quantity, named=bool(values))
     check_pulses(mode, frequency)
     base = LoadRun(
         ohm=ohm, amplitude_ua=amplitude, channels=(channel,), mode=mode or Mode.HIGH, period_us=frequency,
@@ -86,9 +86,7 @@ def sweep(
     )  # fmt: skip
     steps_asked = _amounts(quantity, values, first, last, steps)
     asked = [_with(base, quantity, each) for each in steps_asked]
-    with limits_by_option(stepped=quantity):
-        for each in asked:
-            prescription_for(each)  # what breaks a limit is refused before the port is opened
+    check_limits(asked, stepped=quantity)  # before the port is opened
     if telemetry is not None:
         check_telemetry_file(telemetry)
     check_new(csv_file, "a table")
@@ -104,6 +102,16 @@ def sweep(
             unwritten = keep_telemetry(telemetry, readings), fault_of(lambda: _write(csv_file, done))
     _show(done, as_json=as_json)
     sys.exit(driver.exit_code(done[-1].report, recorded=tell_of(*unwritten)))
+
+
+def _check_given(quantity: str, *, named: bool) -> None:
+    """Refuse an option that the steps speak for: it would say nothing."""
+    context = click.get_current_context()
+    for name in ("frequency", "mode") if quantity == "frequency" else (quantity,):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name}: in a sweep of the {quantity} the steps say it; leave it out.")
+    if named and context.get_parameter_source("steps") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--steps: --at names each step; leave one of the two out.")
 
 
 def _with(base: LoadRun, quantity: str, amount: int) -> LoadRun:
@@ -142,7 +150,7 @@ def _drive(driver: LoadDriver, planned: list[Prescription], readings: ReadingLog
 
 
 def _cells(number: int, step: SweepStep) -> list[str]:
-    pulses = (hz_text(step.period_us), f"{step.width_us} us", ma_text(step.amplitude_ua))
+    pulses = (rate_text(step.period_us), f"{step.width_us} us", ma_text(step.amplitude_ua))
     end = "" if step.report.end.name == "TIMER" else step.report.end.value
     return [str(number), *pulses, *steady_row(step.steady)[2:], end]
 

@@ -36,6 +36,9 @@ def test_without_a_needle_there_are_no_densities_and_the_record_says_so() -> Non
         (RUN, "2 Hz 0.6 ms, 100 Hz 0.2 ms"),
         (replace(RUN, mode=Mode.LOW, width_us=300), "2 Hz 0.3 ms"),
         (replace(RUN, period_us=40_000), "25 Hz 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("33.3")), "33.3 Hz 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("70"), ramp_only=True), "70 Hz (given: 69.9986 Hz) 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("1.23456"), ramp_only=True), "1.23456 Hz 0.2 ms"),
     ],
 )
 def test_its_pulses_are_said(run: LoadRun, said: str) -> None:
