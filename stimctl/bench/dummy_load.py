@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from stimctl.errors import Misuse
 from stimctl.label import Label
+from stimctl.limits import RAISE_STEP_UA, ramp_ua
 from stimctl.prescription import ChannelPlan, Prescription, Subject, Terminal
 from stimctl.profile import choose, load_profiles, ramps, segments
 from stimctl.stimulators.discovery import DeviceChoice, identify
@@ -74,9 +75,12 @@ def prescription_for(run: LoadRun, subject: Subject = Subject.DUMMY_LOAD) -> Pre
 
 
 def _rise_us(amplitude_ua: int, slope_ua_per_s: int, pulses: tuple[Segment, ...]) -> int:
-    """How long the rise lasts at the most: by its slope, or by 100 uA a pulse at a slow rate."""
-    slowest_us = max(each.period_us for each in pulses)
-    return max(amplitude_ua * US_PER_S // slope_ua_per_s, -(-amplitude_ua // 100) * slowest_us) + slowest_us
+    """How long the rise lasts at the most: in whole uA a pulse by the slope, and 100 uA at a slow rate."""
+    periods_us = [each.period_us for each in pulses]
+    steps_ua = [max(1, min(RAISE_STEP_UA, ramp_ua(slope_ua_per_s, each))) for each in periods_us]
+    return max(-(-amplitude_ua // step) * each for step, each in zip(steps_ua, periods_us, strict=True)) + max(
+        periods_us
+    )
 
 
 def _operator() -> str:
