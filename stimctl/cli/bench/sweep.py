@@ -27,7 +27,7 @@ from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.units import ma_text
-from stimctl.waveform import Mode
+from stimctl.waveform import Mode, Segment
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _KINDS = {"amplitude": AMPLITUDE, "width": WIDTH, "frequency": RATE}
@@ -38,16 +38,16 @@ class SweepStep(NamedTuple):
     """One step and how it went. Amplitudes in uA, times in us, load in ohm."""
 
     amplitude_ua: int
-    width_us: int
-    period_us: int
+    segments: tuple[Segment, ...]
     steady: SteadyFigures
     report: SessionReport
 
     def record(self, number: int) -> dict[str, Any]:
-        """As a row of the CSV and of the JSON document."""
-        found = self.steady
+        """As a row of the CSV and of the JSON document. Where there is no second band, its cells are empty."""
+        found, first, second = self.steady, self.segments[0], self.segments[1] if len(self.segments) > 1 else None
         return {
-            "step": number, "channel": found.channel, "width_us": self.width_us, "period_us": self.period_us,
+            "step": number, "channel": found.channel, "width_us": first.width_us, "period_us": first.period_us,
+            "second_band_width_us": second and second.width_us, "second_band_period_us": second and second.period_us,
             "asked_ua": found.asked_ua, "applied_ua": found.applied_ua, "measured_ua": found.measured_ua,
             "least_ua": found.least_ua, "most_ua": found.most_ua, "ohm": found.ohm, "readings": found.readings,
             "session_id": self.report.session_id, "end": self.report.end.name.lower(),
@@ -140,17 +140,18 @@ def _drive(driver: LoadDriver, planned: list[Prescription], readings: ReadingLog
     for number, prescription in enumerate(planned, start=1):
         if number > 1:
             readings.next_step()
-        plan, segment = prescription.channels[0], prescription.program.segments[0]
+        plan = prescription.channels[0]
         report = driver.drive(prescription)
         found = readings.steady(plan.channel, plan.amplitude_ua)
-        done.append(SweepStep(plan.amplitude_ua, segment.width_us, segment.period_us, found, report))
+        done.append(SweepStep(plan.amplitude_ua, prescription.program.segments, found, report))
         click.echo(f"step {number} of {len(planned)}: {'  '.join(_cells(number, done[-1]))}", err=True)
         if driver.exit_code(report) != codes.DONE or driver.departure.signal is not None:
             return
 
 
 def _cells(number: int, step: SweepStep) -> list[str]:
-    pulses = (rate_text(step.period_us), f"{step.width_us} us", ma_text(step.amplitude_ua))
+    rates, widths = zip(*((rate_text(each.period_us), f"{each.width_us} us") for each in step.segments), strict=True)
+    pulses = (" / ".join(rates), " / ".join(widths), ma_text(step.amplitude_ua))
     end = "" if step.report.end.name == "TIMER" else step.report.end.value
     return [str(number), *pulses, *steady_row(step.steady)[2:], end]
 

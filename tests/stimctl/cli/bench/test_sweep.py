@@ -112,6 +112,15 @@ def test_a_rate_that_whole_microseconds_do_not_give_is_told_with_what_they_give(
     assert " 33.3 Hz " in shown
 
 
+def test_both_bands_of_a_step_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "s.csv"
+    shown = sweep("amplitude", "--at", "1mA", "--mode", "2/100", "--csv", str(file)).stdout
+    assert " 2 Hz / 100 Hz  600 us / 200 us " in shown
+    (row,) = rows(file)
+    names = ("period_us", "width_us", "second_band_period_us", "second_band_width_us")
+    assert [row[name] for name in names] == ["500000", "600", "10000", "200"]
+
+
 def test_what_there_is_by_a_bad_end_is_kept(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
     result = sweep("amplitude", "--at", "1mA", "--at", "2mA", "--csv", str(file), url="sim://?load=open")
