@@ -78,7 +78,7 @@ campaign: $(VENV)/.installed
 # Compiled first, as what pip installs is: where no bytecode may be written, each start would compile the checkout anew.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m compileall -q stimctl firmware_sim
-	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks --write-page $(BENCH_OPTIONS)
+	$(BIN)/python -m pytest -q -s --timeout 600 benchmarks $(BENCH_OPTIONS)
 
 certificate: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.stimlab.conformance.certificate --write --html build/certificate.html

@@ -15,13 +15,12 @@ HEAD = """# Performance
 Written by `make bench`; every figure was measured on the machine named here. Each row sets a part of stimctl beside a
 limit or a peer that ran in turns with it in the same run (`benchmarks/interleave.py`), so a ratio means something where
 microseconds do not: they are shown for orientation and change from day to day. No test fails for being slow.
-Of captures: at 100 Hz and 100 kS/s there are 1,000 samples a pulse, and their maximum, by the row below, takes about a
-quarter of a microsecond. Four times that is left for all of a pulse: finding it, cutting it out, summing its phases in
-doubles and looking through it for four edges. NumPy does that for all pulses together, those of an even train with one
-look for all, in two threads. The samples are read from memory once: while the search has them in the cache, what flows
-between the pulses is summed too. It is still not there: of the processors' time the search with those sums takes nearly
-half, the pulses of such a train two fifths. A target of 4 is for pulses that are far apart. A compiler as an extra
-dependency was not taken.
+Of captures: at 100 Hz and 100 kS/s there are 1,000 samples a pulse, and their maximum in float64, by the row below,
+takes about a quarter of a microsecond. Four times that is left for all of a pulse: finding it, cutting it out,
+summing its phases in doubles and looking through it for four edges. NumPy does that for all pulses together, those of
+an even train with one look for all, in two threads. The samples are read from memory once: while the search has them
+in the cache, what flows between the pulses is summed too. It is still not there. A compiler as an extra dependency
+was not taken.
 Figures of the firmware's machine code, by cycle, stand [below](#machine-code).
 
 """

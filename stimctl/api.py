@@ -45,6 +45,7 @@ from stimctl.session.replay_metadata import SESSION, session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
+from stimctl.signal_handlers import install, present
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.stimulators.discovery import DeviceChoice, choice_for, stimulator
 from stimctl.version import __version__
@@ -353,11 +354,12 @@ class _Signals:
         self._process = os.getpid()
 
     def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)
-                if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` asks
-                    self._before[number] = signal.signal(number, self._caught)
+        self._before = present(("SIGINT", "SIGTERM", "SIGHUP"))
+        try:
+            install(dict.fromkeys(self._before, self._caught))
+        except BaseException:
+            self.__exit__()
+            raise
 
     def _caught(self, number: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._process:  # a child of this one: the session is not its own, and it ends as it would
@@ -373,8 +375,7 @@ class _Signals:
             signal.raise_signal(self._caught_last)
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        install(self._before)
 
 
 def run(url: str, prescription: Prescription, ledger: Ledger, **options: Any) -> SessionReport:

@@ -11,6 +11,8 @@ from functools import partial
 from threading import current_thread, main_thread
 from typing import Any, Self
 
+from stimctl.signal_handlers import install
+
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
@@ -36,7 +38,7 @@ class Interrupt:
         return self
 
     def _keep(self) -> None:
-        _install([(number, self._note) for number in self._before])
+        install(dict.fromkeys(self._before, self._note))
 
     def _note(self, number: int, _frame: object) -> None:
         self._caught.append(partial(self._before[number], number, None))
@@ -54,7 +56,7 @@ class Interrupt:
     def let_through(self) -> Iterator[None]:
         """Meanwhile each does at once what it did before."""
         try:
-            _install(list(self._before.items()))
+            install(self._before)
             self.look()
             yield
         finally:
@@ -62,22 +64,8 @@ class Interrupt:
 
     def __exit__(self, *_: object) -> None:
         try:
-            _install(list(self._before.items()))
+            install(self._before)
         finally:
             # A signal can keep `let_through` from its end until its exception is gone, which is after this.
             self._before = {}
             self.look()
-
-
-def _install(handlers: list[tuple[int, Any]], again: int = len(SIGNALS)) -> None:
-    """Each of them, although signals come in between and raise there.
-
-    Blocking them would not do: another thread takes them then, and they raise here all the same.
-    """
-    try:
-        if again:
-            _install(handlers, again - 1)
-    finally:
-        while handlers:
-            signal.signal(*handlers[-1])
-            handlers.pop()

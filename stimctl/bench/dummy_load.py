@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from stimctl.errors import Misuse
 from stimctl.label import Label
+from stimctl.limits import RAISE_STEP_UA, ramp_ua
 from stimctl.prescription import ChannelPlan, Prescription, Subject, Terminal
 from stimctl.profile import choose, load_profiles, ramps, segments
 from stimctl.stimulators.discovery import DeviceChoice, identify
@@ -74,9 +75,12 @@ def prescription_for(run: LoadRun, subject: Subject = Subject.DUMMY_LOAD) -> Pre
 
 
 def _rise_us(amplitude_ua: int, slope_ua_per_s: int, pulses: tuple[Segment, ...]) -> int:
-    """How long the rise lasts at the most: by its slope, or by 100 uA a pulse at a slow rate."""
-    slowest_us = max(each.period_us for each in pulses)
-    return max(amplitude_ua * US_PER_S // slope_ua_per_s, -(-amplitude_ua // 100) * slowest_us) + slowest_us
+    """How long the rise lasts at the most: in whole uA a pulse by the slope, and 100 uA at a slow rate."""
+    periods_us = [each.period_us for each in pulses]
+    steps_ua = [max(1, min(RAISE_STEP_UA, ramp_ua(slope_ua_per_s, each))) for each in periods_us]
+    return max(-(-amplitude_ua // step) * each for step, each in zip(steps_ua, periods_us, strict=True)) + max(
+        periods_us
+    )
 
 
 def _operator() -> str:
@@ -95,8 +99,20 @@ def nearest_period_us(frequency_hz: Decimal | str) -> int:
     return round(US_PER_S / rate)
 
 
+def asked_hz(period_us: int) -> str:
+    """The shortest rate that is asked for by this period: `150 Hz` for 6667 us, which are 149.993 Hz."""
+    rates = (f"{float(f'{US_PER_S / period_us:.{digits}g}'):g}" for digits in range(1, 6))
+    return next((f"{rate} Hz" for rate in rates if nearest_period_us(rate) == period_us), hz_text(period_us))
+
+
+def rate_text(period_us: int) -> str:
+    """The rate that is asked for and, where whole microseconds make it another one, the rate that is given."""
+    asked, given = asked_hz(period_us), hz_text(period_us)
+    return asked if asked == given else f"{asked} (given: {given})"
+
+
 def pulses_text(prescription: Prescription) -> str:
     """`2 Hz 0.6 ms, 100 Hz 0.2 ms`: the rate and the first phase's width of each segment."""
     return ", ".join(
-        f"{hz_text(each.period_us)} {each.width_us / 1_000:g} ms" for each in prescription.program.segments
+        f"{rate_text(each.period_us)} {each.width_us / 1_000:g} ms" for each in prescription.program.segments
     )

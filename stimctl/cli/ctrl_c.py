@@ -1,36 +1,43 @@
 """SIGTERM and a closed terminal as Ctrl-C: what a command has begun is put away."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import current_thread, main_thread
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from stimctl.cli import codes
+from stimctl.signal_handlers import install, present
 
 
-@contextmanager
-def like_ctrl_c() -> Iterator[None]:
-    """These signals raise `KeyboardInterrupt` as Ctrl-C does; however the command ends, the exit code is theirs."""
+def like_ctrl_c(work: Callable[[], Any]) -> Any:
+    """Do it: these signals raise `KeyboardInterrupt` in it as Ctrl-C does, and the exit code is theirs.
+
+    It is no context manager: on the way into one and out of it a signal would raise where nothing catches it.
+    """
     caught: list[int] = []
+    at_work = False
 
     def end(number: int, _frame: object) -> None:
         caught.append(number)
-        if len(caught) == 1:  # another one would break into what is put away
+        if at_work and len(caught) == 1:  # another one would break into what is put away
             raise KeyboardInterrupt
 
-    names = ("SIGTERM", "SIGHUP") if current_thread() is main_thread() else ()  # no other may set a handler
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    wanted = [each for each in numbers if signal.getsignal(each) != signal.SIG_IGN]  # as `nohup` asks
-    before = {each: signal.signal(each, end) for each in wanted}
+    before = present(("SIGTERM", "SIGHUP"))
+    result = None
     try:
-        yield
-    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit):
+        try:
+            install(dict.fromkeys(before, end))
+            at_work = True
+            if not caught:
+                result = work()
+        finally:
+            at_work = False
+            install(before)
+    except (KeyboardInterrupt, click.Abort, click.exceptions.Exit, SystemExit):
         if not caught:
             raise
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        install(before)  # once more: Ctrl-C itself may have broken into the first time
     if caught:
         raise click.exceptions.Exit(codes.SIGNAL_BASE + caught[0])
+    return result

@@ -78,8 +78,7 @@ class LazyGroup(click.Group):
         from stimctl.cli.ctrl_c import like_ctrl_c
 
         try:
-            with like_ctrl_c():
-                return self._invoke(ctx)
+            return like_ctrl_c(lambda: self._invoke(ctx))
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(_interrupted())
 

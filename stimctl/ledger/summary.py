@@ -40,7 +40,10 @@ class ChannelSummary:
 
 @dataclass(frozen=True, slots=True)
 class SessionSummary:
-    """All of one session but its samples. `faults` says what of it does not verify; then none of it can be believed."""
+    """All of one session but its samples. `faults` says what of it does not verify; then none of it can be believed.
+
+    `agreement` is that of `stimctl.session.view.SessionReport`.
+    """
 
     head: SessionHead
     faults: tuple[str, ...]

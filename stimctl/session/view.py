@@ -81,7 +81,9 @@ class SessionReport:
     `delivered` and `measured` are None when the device could not be asked; it still holds them, and they
     are added to the log at the next connection. `kept` says what the figures rest on where the host kept them, for
     a device that keeps none: which are counted, which are estimated. `zero_measured` says that the zero at the end
-    was measured, and not only acknowledged. `simulator` is None when no device said what it is. `armed` is False when
+    was measured, and not only acknowledged. `agreement` says whether what was counted is `exact`ly what was commanded,
+    None with the `reason` where that is not known, whether what was `measured` agrees with it, and the `contradiction`
+    in what the device said, if there is one. `simulator` is None when no device said what it is. `armed` is False when
     nothing was ever armed, so that nothing can have been delivered.
     """
 

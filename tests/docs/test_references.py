@@ -1,4 +1,6 @@
-"""What the documents name is there: every path in code type, every link, every heading that a link goes to."""
+"""What the documents name is there: every path in code type, every link, every heading that a link goes to, every
+target of the Makefile, and every module that is run.
+"""
 
 import re
 from pathlib import Path
@@ -15,6 +17,20 @@ def gone(text: str) -> list[str]:
     named = {span.partition("::")[0] for span in re.findall(r"`([^`\n]+)`", text)}
     paths = [span for span in named if _PATH.fullmatch(span) and not re.search(r"\b[A-Z]{2,}\b", span)]
     return sorted(path for path in paths if not (ROOT / path).exists())
+
+
+def not_runnable(text: str) -> list[str]:
+    """Targets of `make` that are in no Makefile of ours, and modules for `python -m` that are nowhere."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    made = set(re.findall(r"(?:^    |`)make ([a-z][a-z-]*)", text, re.MULTILINE))
+    modules = re.findall(r"python3? -m ((?:stimctl|firmware_sim|stimlab|tests|benchmarks)[\w.]*)", text)
+    files = {each: ROOT / each.replace(".", "/") for each in modules}
+    nowhere = [
+        each
+        for each, file in files.items()
+        if not (file.with_suffix(".py").exists() or (file / "__main__.py").exists())
+    ]
+    return sorted([*(made - targets), *nowhere])
 
 
 def headings(document: Path) -> set[str]:
@@ -38,7 +54,7 @@ def broken(document: Path, text: str) -> list[str]:
 def test_what_a_document_names_is_there(document: Path) -> None:
     text = document.read_text("utf-8")
     # A change log speaks of what was.
-    assert document.name == "CHANGELOG.md" or gone(text) == []
+    assert document.name == "CHANGELOG.md" or gone(text) + not_runnable(text) == []
     assert broken(document, text) == []
 
 
@@ -46,6 +62,10 @@ def test_what_is_not_there_is_noticed() -> None:
     assert gone("`stimctl/limits.py`, `stimctl/nowhere.py`, `firmware_sim/NAME/`, `tests/x.py::test_y`") == [
         "stimctl/nowhere.py",
         "tests/x.py",
+    ]
+    assert not_runnable("    make tea\n`make run PORT=x`, `python -m tests.agree`, python -m stimlab.nowhere") == [
+        "stimlab.nowhere",
+        "tea",
     ]
     here = ROOT / "README.md"
     assert broken(here, "[a](SAFETY.md#intended-use) [b](SAFETY.md#nothing) [c](docs/no.md)") == [

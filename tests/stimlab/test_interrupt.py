@@ -1,34 +1,21 @@
 """Signals are kept until somebody looks, and none is lost."""
 
-import os
 import signal
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 
 import pytest
 
 from stimlab.interrupt import SIGNALS, Interrupt
+from tests.signals import at_each_instant, come, handled_by, handlers
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="sends signals to itself")
 
 
 @pytest.fixture(autouse=True)
 def _like_ctrl_c() -> Iterator[None]:
-    before = {each: signal.signal(each, signal.default_int_handler) for each in SIGNALS}
-    yield
-    left = handlers()
-    for each, handler in before.items():
-        signal.signal(each, handler)
-    assert left == {signal.default_int_handler}, "as it was"
-
-
-def handlers() -> set[object]:
-    return {signal.getsignal(each) for each in SIGNALS}
-
-
-def come(number: int = signal.SIGTERM) -> None:
-    os.kill(os.getpid(), number)
+    with handled_by(signal.default_int_handler):
+        yield
 
 
 def test_it_is_kept_until_somebody_looks_and_means_then_what_it_meant_before() -> None:
@@ -125,32 +112,10 @@ def one_that_is_let_through() -> None:
 
 @pytest.mark.parametrize("numbers", [(each,) for each in SIGNALS] + [SIGNALS], ids=str)
 @pytest.mark.parametrize("work", [one_look, one_that_is_let_through])
-def test_handlers_are_as_before_at_whatever_instant_one_comes(work: object, numbers: list[int]) -> None:
-    left = 0
-
-    def send(_frame: object, _event: str, what: object) -> None:
-        nonlocal left
-        left -= what is not sys.setprofile
-        if left == 0 and what is not sys.setprofile:
-            sys.setprofile(None)
-            for number in numbers:
-                come(number)
-
-    def interrupted() -> bool:
-        assert callable(work)
-        try:
-            sys.setprofile(send)
-            work()
-        except KeyboardInterrupt:
-            return True
-        finally:
-            sys.setprofile(None)
-        return False
-
-    for instant in range(1, 2_000):
-        left = instant
-        assert interrupted() is (left <= 0), instant
-        assert handlers() == {signal.default_int_handler}, instant
-        if left > 0:
-            break
-    assert instant > 100
+def test_handlers_are_as_before_at_whatever_instant_one_comes(work: Callable[[], None], numbers: list[int]) -> None:
+    instants = 0
+    for sent, error in at_each_instant(work, numbers):
+        instants += 1
+        assert isinstance(error, KeyboardInterrupt) is sent, instants
+        assert handlers() == {signal.default_int_handler}, instants
+    assert instants > 100

@@ -11,7 +11,7 @@ from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_fi
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import DURATION
 from stimctl.cli.bench.driving import LoadDriver, fault_of, steady_table, tell_of, with_load
-from stimctl.cli.bench.load_options import check_pulses, limits_by_option, load_options
+from stimctl.cli.bench.load_options import check_limits, check_pulses, load_options
 from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.cli.run.wording import needles
@@ -58,8 +58,7 @@ def run(
         ohm=ohm, amplitude_ua=amplitude, channels=channels, mode=mode or Mode.DENSE_DISPERSE, period_us=frequency,
         width_us=width, stimulation_us=seconds, ramp_only=ramp_only,
     )  # fmt: skip
-    with limits_by_option():
-        prescription_for(asked)  # what breaks a limit is refused before the port is opened
+    check_limits([asked])  # before the port is opened
     if telemetry is not None:
         check_telemetry_file(telemetry)
     url = with_load(url, ohm)

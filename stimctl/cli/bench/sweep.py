@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
-from stimctl.bench.dummy_load import LoadRun, prescription_for, subject_at
+from stimctl.bench.dummy_load import LoadRun, prescription_for, rate_text, subject_at
 from stimctl.bench.readings import ReadingLog, SteadyFigures, check_telemetry_file
 from stimctl.cli import codes
 from stimctl.cli.bench.amounts import AMPLITUDE, DURATION, RATE, WIDTH
 from stimctl.cli.bench.driving import HEADERS, LoadDriver, fault_of, steady_row, tell_of, with_load
-from stimctl.cli.bench.load_options import check_pulses, limits_by_option, load_options
+from stimctl.cli.bench.load_options import check_limits, check_pulses, load_options
 from stimctl.cli.bench.run import keep_telemetry
 from stimctl.cli.numbers import WholeNumber
 from stimctl.cli.session_log import session_log
@@ -25,8 +26,8 @@ from stimctl.new_file import check_new, new_file
 from stimctl.prescription import Prescription
 from stimctl.session.view import SessionReport
 from stimctl.stimulators.discovery import DeviceChoice
-from stimctl.units import hz_text, ma_text
-from stimctl.waveform import Mode
+from stimctl.units import ma_text
+from stimctl.waveform import Mode, Segment
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _KINDS = {"amplitude": AMPLITUDE, "width": WIDTH, "frequency": RATE}
@@ -37,16 +38,16 @@ class SweepStep(NamedTuple):
     """One step and how it went. Amplitudes in uA, times in us, load in ohm."""
 
     amplitude_ua: int
-    width_us: int
-    period_us: int
+    segments: tuple[Segment, ...]
     steady: SteadyFigures
     report: SessionReport
 
     def record(self, number: int) -> dict[str, Any]:
-        """As a row of the CSV and of the JSON document."""
-        found = self.steady
+        """As a row of the CSV and of the JSON document. Where there is no second band, its cells are empty."""
+        found, first, second = self.steady, self.segments[0], self.segments[1] if len(self.segments) > 1 else None
         return {
-            "step": number, "channel": found.channel, "width_us": self.width_us, "period_us": self.period_us,
+            "step": number, "channel": found.channel, "width_us": first.width_us, "period_us": first.period_us,
+            "second_band_width_us": second and second.width_us, "second_band_period_us": second and second.period_us,
             "asked_ua": found.asked_ua, "applied_ua": found.applied_ua, "measured_ua": found.measured_ua,
             "least_ua": found.least_ua, "most_ua": found.most_ua, "ohm": found.ohm, "readings": found.readings,
             "session_id": self.report.session_id, "end": self.report.end.name.lower(),
@@ -77,8 +78,7 @@ def sweep(
       stimctl bench sweep amplitude --port sim:// --ohm 1000 --from 0.5mA --to 2mA --steps 4 --csv sweep.csv
       stimctl bench sweep frequency --port sim:// --ohm 500 --at 1Hz --at 10Hz --at 100Hz
     """
-    if quantity == "frequency" and (mode is not None or frequency is not None):
-        raise click.UsageError("a sweep of the frequency takes no --mode and no --frequency.")
+    _check_given(quantity, named=bool(values))
     check_pulses(mode, frequency)
     base = LoadRun(
         ohm=ohm, amplitude_ua=amplitude, channels=(channel,), mode=mode or Mode.HIGH, period_us=frequency,
@@ -86,9 +86,7 @@ def sweep(
     )  # fmt: skip
     steps_asked = _amounts(quantity, values, first, last, steps)
     asked = [_with(base, quantity, each) for each in steps_asked]
-    with limits_by_option(stepped=quantity):
-        for each in asked:
-            prescription_for(each)  # what breaks a limit is refused before the port is opened
+    check_limits(asked, stepped=quantity)  # before the port is opened
     if telemetry is not None:
         check_telemetry_file(telemetry)
     check_new(csv_file, "a table")
@@ -104,6 +102,16 @@ def sweep(
             unwritten = keep_telemetry(telemetry, readings), fault_of(lambda: _write(csv_file, done))
     _show(done, as_json=as_json)
     sys.exit(driver.exit_code(done[-1].report, recorded=tell_of(*unwritten)))
+
+
+def _check_given(quantity: str, *, named: bool) -> None:
+    """Refuse an option that the steps speak for: it would say nothing."""
+    context = click.get_current_context()
+    for name in ("frequency", "mode") if quantity == "frequency" else (quantity,):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--{name}: in a sweep of the {quantity} the steps say it; leave it out.")
+    if named and context.get_parameter_source("steps") is not ParameterSource.DEFAULT:
+        raise click.UsageError("--steps: --at names each step; leave one of the two out.")
 
 
 def _with(base: LoadRun, quantity: str, amount: int) -> LoadRun:
@@ -132,17 +140,18 @@ def _drive(driver: LoadDriver, planned: list[Prescription], readings: ReadingLog
     for number, prescription in enumerate(planned, start=1):
         if number > 1:
             readings.next_step()
-        plan, segment = prescription.channels[0], prescription.program.segments[0]
+        plan = prescription.channels[0]
         report = driver.drive(prescription)
         found = readings.steady(plan.channel, plan.amplitude_ua)
-        done.append(SweepStep(plan.amplitude_ua, segment.width_us, segment.period_us, found, report))
+        done.append(SweepStep(plan.amplitude_ua, prescription.program.segments, found, report))
         click.echo(f"step {number} of {len(planned)}: {'  '.join(_cells(number, done[-1]))}", err=True)
         if driver.exit_code(report) != codes.DONE or driver.departure.signal is not None:
             return
 
 
 def _cells(number: int, step: SweepStep) -> list[str]:
-    pulses = (hz_text(step.period_us), f"{step.width_us} us", ma_text(step.amplitude_ua))
+    rates, widths = zip(*((rate_text(each.period_us), f"{each.width_us} us") for each in step.segments), strict=True)
+    pulses = (" / ".join(rates), " / ".join(widths), ma_text(step.amplitude_ua))
     end = "" if step.report.end.name == "TIMER" else step.report.end.value
     return [str(number), *pulses, *steady_row(step.steady)[2:], end]
 

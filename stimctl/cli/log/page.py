@@ -1,8 +1,10 @@
 """Renders one session of the ledger as a page of text: people, device, doses and events."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from stimctl.cli.agreement import agreement_text
 from stimctl.cli.log.wording import happened, ms
 from stimctl.cli.table import pairs, table
 from stimctl.course.place import CoursePlace
@@ -85,10 +87,11 @@ def _head(summary: SessionSummary) -> Iterator[tuple[str, str]]:
     how = "confirmed" if summary.zero_measured else "acknowledged, NOT measured,"
     yield "zero after stop", f"{how} after {ms(zero_us)}" if isinstance(zero_us, int) else _no_zero(summary)
     nothing = "nothing to compare: never armed, nothing was delivered" if summary.armed is False else _MISSING
-    reason = summary.agreement.get("reason")
-    unknown = plain(f"not known: {reason}") if reason else nothing
-    yield "counted as commanded", _yes_or_no(summary.agreement.get("exact"), "yes, exactly", unknown)
-    yield "measured as counted", _yes_or_no(summary.agreement.get("measured"), "yes, within its stated error", nothing)
+    agrees = partial(agreement_text, summary.agreement, no="NO: do not trust this device", unknown=nothing)
+    yield "counted as commanded", agrees("exact", yes="yes, exactly")
+    yield "measured as counted", agrees("measured", yes="yes, within its stated error")
+    if contradiction := summary.agreement.get("contradiction"):
+        yield "contradiction", plain(contradiction)
     yield from _origins(summary)
     yield from (("not known", plain(text)) for text in summary.unknown)
     yield "entries", f"{summary.entries}, numbers {summary.first_number} to {summary.last_number}"
@@ -204,10 +207,6 @@ def _no_zero(summary: SessionSummary) -> str:
     if summary.head.state != CLOSED:
         return _MISSING
     return "not known: the program ended before it could ask" if summary.unknown else "NOT CONFIRMED"
-
-
-def _yes_or_no(agrees: object, yes: str, nothing: str) -> str:
-    return yes if agrees is True else "NO: do not trust this device" if agrees is False else nothing
 
 
 def _bands(summary: SessionSummary) -> Iterator[str]:

@@ -17,6 +17,7 @@ from stimctl.cli.run.keys import CLOSED, Keys
 from stimctl.cli.streams import let_go, lost
 from stimctl.session.states import STIMULATING, End
 from stimctl.session.view import OperatorMessage, SessionReport, SessionView
+from stimctl.signal_handlers import install, present
 
 TICK_S = 0.1
 # A key that comes again sooner is being held down: keyboards begin to repeat after 0.25 to 0.7 s [choice].
@@ -185,10 +186,7 @@ class FrontEnd:
 
 @contextmanager
 def signals_stop(stop: Callable[[End, str], None], departure: OperatorGone) -> Iterator[None]:
-    """While open, what would end or suspend the program stops the session instead.
-
-    A signal that is ignored stays ignored: so `nohup` and a shell's background ask for it.
-    """
+    """While open, what would end or suspend the program stops the session instead."""
 
     def caught(number: int, _frame: FrameType | None) -> None:
         stop(End.SIGNAL, SIGNALS.get(signal.Signals(number).name, ""))  # first of all: what follows may fail
@@ -197,13 +195,9 @@ def signals_stop(stop: Callable[[End, str], None], departure: OperatorGone) -> I
             departure.lose_terminal()
 
     wanted: dict[str, Any] = {**dict.fromkeys(SIGNALS, caught), **dict.fromkeys(_OF_BACKGROUND, signal.SIG_IGN)}
-    before: dict[int, Any] = {}
-    for name, handler in wanted.items():
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
-            before[number] = signal.signal(number, handler)
+    before = present(wanted)
     try:
+        install({number: wanted[signal.Signals(number).name] for number in before})
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        install(before)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from stimctl.cli.agreement import agreement_text
 from stimctl.cli.run.wording import end_sentence
 from stimctl.cli.table import pairs, table
 from stimctl.ledger.anchor import Mark
@@ -158,9 +159,7 @@ def _alarm(alarm: Alarm) -> str:
 
 
 def _agreement(report: SessionReport, name: str) -> str:
-    reason = report.agreement.get("reason") if name == "exact" else None
-    unknown = f"not known: {reason}" if reason else "could not be compared"
-    return {True: "yes", False: "NO", None: unknown}[report.agreement.get(name)]
+    return agreement_text(report.agreement, name, unknown="could not be compared")
 
 
 _HEADERS = ("CHANNEL", "", "PLANNED", "COMMANDED", "DELIVERED", "MEASURED")

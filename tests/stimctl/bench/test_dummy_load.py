@@ -36,6 +36,9 @@ def test_without_a_needle_there_are_no_densities_and_the_record_says_so() -> Non
         (RUN, "2 Hz 0.6 ms, 100 Hz 0.2 ms"),
         (replace(RUN, mode=Mode.LOW, width_us=300), "2 Hz 0.3 ms"),
         (replace(RUN, period_us=40_000), "25 Hz 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("33.3")), "33.3 Hz 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("70"), ramp_only=True), "70 Hz (given: 69.9986 Hz) 0.2 ms"),
+        (replace(RUN, period_us=nearest_period_us("1.23456"), ramp_only=True), "1.23456 Hz 0.2 ms"),
     ],
 )
 def test_its_pulses_are_said(run: LoadRun, said: str) -> None:
@@ -55,11 +58,15 @@ def test_no_amount_is_beyond_a_limit(run: LoadRun) -> None:
         prescription_for(run)
 
 
-def test_a_plateau_is_given_the_ramps_besides() -> None:
-    made = prescription_for(replace(RUN, stimulation_us=None, plateau_us=3_000_000, mode=Mode.HIGH, ramp_only=True))
-    reached = made.reached(1)
+@pytest.mark.parametrize("hertz", ["1", "2", "33.3", "60", "70", "90", "99", "100"])
+def test_a_plateau_is_given_the_ramps_besides(hertz: str) -> None:
+    """Whatever whole uA the rise has at each pulse."""
+    period_us = nearest_period_us(hertz)
+    asked = replace(RUN, stimulation_us=None, plateau_us=3_000_000, mode=Mode.HIGH, period_us=period_us, ramp_only=True)
+    reached = prescription_for(asked).reached(1)
     assert reached.amplitude_ua == 1_500
-    assert 3_000_000 <= reached.plateau_us <= 3_200_000
+    assert reached.plateau_us + period_us >= 3_000_000
+    assert reached.plateau_us <= 3_200_000 + 2 * period_us
 
 
 def test_needles_at_points_have_to_be_declared_and_a_clinical_profile_has_its_own_pulses() -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -113,6 +114,15 @@ def test_csv_of_channels_has_a_column_for_each_fact(ledger: Ledger, session: Cal
     }
     assert {name: row[name] for name in expected} == expected
     assert not [name for name in row if "total" in name or "sum" in name]
+
+
+def test_csv_of_channels_says_why_it_is_not_known_whether_a_count_is_exact(
+    ledger: Ledger, session: Callable[..., str]
+) -> None:
+    told = {"exact": None, "reason": "an answer was lost", "measured": True, "contradiction": "a clock went back"}
+    (row,) = table(csv_of_channels(replace(ledger.summary(session(ledger)), agreement=told)))
+    names = ("counted_as_commanded", "agreement_reason", "measured_agrees", "contradiction")
+    assert [row[name] for name in names] == ["", "an answer was lost", "True", "a clock went back"]
 
 
 def test_csv_of_entries_has_each_entry(ledger: Ledger, session: Callable[..., str]) -> None:

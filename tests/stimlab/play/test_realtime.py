@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,11 @@ from firmware_sim.faults import Fault
 from stimctl.errors import Misuse
 from stimctl.ledger import Ledger
 from stimctl.session.states import End
-from stimlab.interrupt import SIGNALS, Interrupt
+from stimlab.interrupt import Interrupt
 from stimlab.play.play import play
 from stimlab.play.realtime import python
 from stimlab.scenario.reader import Expectation, OperatorAction, Scenario, shipped
+from tests.signals import at_each_instant, handled_by, handlers
 
 pytestmark = pytest.mark.realtime
 S = 1_000_000
@@ -85,37 +85,18 @@ def test_a_signal_at_any_instant_leaves_no_process_and_is_not_lost() -> None:
     """Also in the midst of what `subprocess` does when one begins, is looked at and ends."""
     children = Path(f"/proc/self/task/{os.getpid()}/children")
     before = children.read_text().split()
-    left = 1
 
-    def come(_frame: object, _event: str, what: object) -> None:
-        nonlocal left
-        left -= what is not sys.setprofile
-        if left == 0 and what is not sys.setprofile:
-            sys.setprofile(None)
-            os.kill(os.getpid(), signal.SIGTERM)
+    def work() -> object:
+        with Interrupt() as interrupt, python("-c", "import time; time.sleep(60)") as process:
+            process.poll()
+            interrupt.look()
+            return process
 
-    def interrupted() -> bool:
-        try:
-            sys.setprofile(come)
-            with Interrupt() as interrupt, python("-c", "import time; time.sleep(60)") as process:
-                process.poll()
-                interrupt.look()
-        except KeyboardInterrupt:
-            return True
-        finally:
-            sys.setprofile(None)
-        return False
-
-    handlers = {each: signal.signal(each, signal.default_int_handler) for each in SIGNALS}
-    try:
-        for instant in range(1, 10_000, 3):
-            left = instant
-            assert interrupted() is (left <= 0), instant
-            assert children.read_text().split() == before, instant
-            assert {signal.getsignal(each) for each in SIGNALS} == {signal.default_int_handler}, instant
-            if left > 0:
-                break
-    finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
-    assert instant > 300
+    instants = 0
+    with handled_by(signal.default_int_handler):
+        for sent, error in at_each_instant(work, [signal.SIGTERM], step=3):
+            instants += 1
+            assert isinstance(error, KeyboardInterrupt) is sent, instants
+            assert children.read_text().split() == before, instants
+            assert handlers() == {signal.default_int_handler}, instants
+    assert instants > 100

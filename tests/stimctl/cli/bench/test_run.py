@@ -66,13 +66,13 @@ def test_any_rate_and_width_within_the_limits(hertz: str, width: str, period_us:
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--amplitude", "2.5mA"), codes.UNSAFE, "--amplitude 2.5 mA: must be 500 to 2000 uA"),
-        (("--frequency", "0.5"), codes.UNSAFE, "--frequency 0.5 Hz: must be 10000 to 1000000 us"),
+        (("--amplitude", "2.5mA"), codes.UNSAFE, "--amplitude 2.5 mA: must be 0.5 mA to 2 mA"),
+        (("--frequency", "0.5"), codes.UNSAFE, "--frequency 0.5 Hz: must be 1 Hz to 100 Hz"),
         (("--seconds", "31min"), codes.UNSAFE, "--seconds 1860 s: must be"),
-        (("--width", "50us"), codes.UNSAFE, "--width 50 us: must be 100 to 600 us"),
+        (("--width", "50us"), codes.UNSAFE, "--width 50 us: must be 100 us to 600 us"),
         (("--seconds", "12"), codes.UNSAFE, "give more time, or --ramp-only where that is meant"),
         (("--frequency", "120"), codes.UNSAFE, "1-100 Hz"),
-        (("--width", "700us"), codes.UNSAFE, "must be 100 to 600 us"),
+        (("--width", "700us"), codes.UNSAFE, "must be 100 us to 600 us"),
         (("--frequency", "50", "--mode", "2"), codes.USAGE, "give one of the two"),
         (("--ohm", "1,000"), codes.USAGE, "could be two numbers"),
         (("--amplitude", "1 V"), codes.USAGE, "no amplitude: a number and mA or uA"),

@@ -115,6 +115,16 @@ def test_show_is_a_page_with_the_four_doses_apart(folder: Path) -> None:
     assert "1610" not in text, "nothing is summed"
 
 
+def test_show_says_what_contradicts_and_why_a_count_is_not_known_to_be_exact(folder: Path) -> None:
+    told = {"exact": None, "reason": "an answer was lost", "contradiction": "a clock went back"}
+    with Ledger(ledger_path(folder)) as ledger:
+        ledger.append("s-3", "opened", 0, OPENED)
+        ledger.append("s-3", "closed", 1, {**CLOSED, "agreement": told})
+    lines = [" ".join(line.split()) for line in good(folder, "show", "s-3").splitlines()]
+    assert "counted as commanded not known: an answer was lost" in lines
+    assert "contradiction a clock went back" in lines
+
+
 def test_show_lets_no_text_order_the_terminal_about(folder: Path) -> None:
     assert "\x1b" not in good(folder, "show", "latest")
     assert "operator              A. O.?[31m" in good(folder, "show", "latest")
