@@ -142,8 +142,7 @@ class Context:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
         if self.state not in task.states:
             raise IllegalEvent(f"{task.words} cannot be under way while the session is {self.state.value!r}")
-        status = self.device.status
-        self.pending = Pending(task, now_us, 0 if status is None else status.device_time_us)
+        self.pending = Pending(task, now_us)
 
     def order(self, task: Task, give: Callable[..., None], *what: Any) -> None:
         """Give the stimulator an order, which is under way from now on; the last of `what` is the time."""

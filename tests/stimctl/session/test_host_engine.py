@@ -128,7 +128,7 @@ def _armed(purpose: Purpose) -> m.Armed:
 )
 def test_keepalives_end_with_an_arm_that_lapsed(told: DeviceState, was: State, now: State, kept: bool) -> None:
     made, _ = engine()
-    made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S, 0)
+    made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S)
     made._context.times.alive_due_us = 11 * S
     made._stimulate.hold(10 * S, "")
     status = m.Status(
@@ -183,7 +183,7 @@ def test_what_is_no_check_may_last() -> None:
     assert end_of(made) is None
 
 
-@pytest.mark.parametrize(("pending", "end"), [(Pending(Task.CHECK, 0, 0), End.IMPLAUSIBLE), (None, None)])
+@pytest.mark.parametrize(("pending", "end"), [(Pending(Task.CHECK, 0), End.IMPLAUSIBLE), (None, None)])
 def test_an_impedance_check_that_does_not_end_is_ended(pending: Pending | None, end: End | None) -> None:
     made, due = engine()
     made._context.state, made._context.pending, made._context.times.entered_us = State.CHECKING, pending, 0
@@ -374,9 +374,9 @@ def test_what_this_program_slept_through_is_no_time_that_a_task_takes() -> None:
     times = made._context.times
     times.alive_us = due.heard_us = times.checked_in_us = times.status_us = made._deadline_us = made._turned_us = 10 * S
     times.alive_due_us = 11 * S
-    made._context.pending = Pending(Task.HOLD, 9 * S, 0)
+    made._context.pending = Pending(Task.HOLD, 9 * S)
     made.step(10 * S + 700_000)
-    assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000, 0)
+    assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000)
 
 
 def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through() -> None:
