@@ -243,7 +243,7 @@ class Closing:
         if self.report.agreement["exact"] is False:
             text = "the device's count is not what was commanded"
             context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put(context.dose_tracker.closed_entry(self.report, context.ledger_entries), now_us)
+        context.put(context.dose_tracker.closed_entry(self.report), now_us)
         if device.identity is None:
             self._end(now_us)
         else:

@@ -11,7 +11,6 @@ from stimctl import entries
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
-from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
 from stimctl.session.states import CHECKED, ON_HOLD, STARTING, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
@@ -95,7 +94,7 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.ledger_entries = LedgerEntries(log)
+        self.log = log
         self.dose_tracker = DoseTracker(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
@@ -174,7 +173,7 @@ class Context:
     def put_body(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
         """The same for what an operator wrote, in whatever fields they chose."""
         if self.device.identity is not None:
-            self.ledger_entries.put(kind, now_us, body)
+            self.log.put(kind, now_us, body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""

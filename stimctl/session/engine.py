@@ -316,7 +316,7 @@ class Engine:
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
-        problem = context.ledger_entries.problem()
+        problem = context.log.problem()
         if problem is not None:
             self._failures.log_failed(LogFault(problem), now_us)
             return

@@ -6,10 +6,10 @@ from typing import Any
 from stimctl.errors import LineLost, Suspended
 from stimctl.port import SLICE_S, MonotonicPort, Port
 from stimctl.session import commands as c
-from stimctl.session.replay_metadata import LOST
 from stimctl.session.states import End
 from stimctl.stimulators.base import Stimulator
 from stimctl.stimulators.command_writer import CommandWriter
+from stimctl.traffic.session_notes import LOST
 
 TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 

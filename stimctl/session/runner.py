@@ -17,10 +17,10 @@ from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, Wa
 from stimctl.session.engine import Engine
 from stimctl.session.line import SessionLine, TakeNote
 from stimctl.session.log import SessionLog
-from stimctl.session.replay_metadata import BEGUN, ENDED, ORDER
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.session.way_out import end_at_zero
 from stimctl.stimulators.base import Identity, SessionCounts
+from stimctl.traffic.session_notes import BEGUN, ENDED, ORDER
 
 DURABLE_US = 10_000_000
 POLL_US = 10_000

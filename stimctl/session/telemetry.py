@@ -137,7 +137,7 @@ class Telemetry:
             before, context.device.channels[channel] = context.device.channels.get(channel), reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
-                context.ledger_entries.sample(reading)
+                context.dose_tracker.sample(reading)
             finding = None if plausibility is None else plausibility.channel(reading, now_us)
             if finding is not None:
                 self._stimulate.found(finding, now_us)
