@@ -10,7 +10,7 @@ from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
 from stimctl.session.states import End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, NOT_CONFIRMED, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
-from stimctl.wire.codec import Status
+from stimctl.wire.codec import Acknowledged, Status
 from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
@@ -282,7 +282,7 @@ class Closing:
         if self.zero is not None or self.line_gone:
             self._end(now_us)
 
-    def on_acknowledged(self, now_us: int) -> None:
+    def on_acknowledged(self, _event: Acknowledged, now_us: int) -> None:
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:

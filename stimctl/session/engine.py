@@ -130,7 +130,7 @@ class Engine:
             m.Started: self._changed(self._on_started),
             m.TargetSet: self._changed(self._stimulate.on_target_set),
             m.Holding: self._changed(self._stimulate.on_holding),
-            m.Acknowledged: self._changed(self._on_acknowledged),
+            m.Acknowledged: self._changed(self._by_phase(self._close.on_acknowledged, self._prepare.on_acknowledged)),
         }
 
     def begin(self, now_us: int) -> None:
@@ -157,7 +157,7 @@ class Engine:
                 data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
-            self._see_awake(now_us)
+            self._stood_still(now_us)
         self._turned_us = now_us
         for each in command:
             self._take(each, now_us)
@@ -187,7 +187,7 @@ class Engine:
 
     def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
-        self._see_awake(now_us)
+        self._stood_still(now_us)
         # Whatever this program sleeps through from here on, it was told to stop before.
         self._turned_us = self._deadline_us = now_us
         self._context.times.alive_due_us = None
@@ -288,14 +288,12 @@ class Engine:
         else:
             self._failures.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
-    def _see_awake(self, now_us: int) -> None:
+    def _stood_still(self, now_us: int) -> None:
+        """Where this program did not run for long, neither the device nor the operator was silent."""
         # What was due at the last turn already and was left then, was not slept through since.
         late_us = now_us - max(self._deadline_us, self._turned_us)
-        if late_us > STOOD_STILL_US:
-            self._stood_still(late_us, now_us)
-
-    def _stood_still(self, late_us: int, now_us: int) -> None:
-        """This program did not run for so long: neither the device nor the operator was silent."""
+        if late_us <= STOOD_STILL_US:
+            return
         times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self.stimulator.stood_still(late_us)
@@ -375,8 +373,7 @@ class Engine:
         """Two handlers of what means one thing while the session stops, and another before."""
 
         def by_phase(event: Any, now_us: int) -> None:
-            handler = stopping if self.state is STOPPING else before
-            handler(event, now_us)
+            (stopping if self.state is STOPPING else before)(event, now_us)
 
         return by_phase
 
@@ -391,6 +388,3 @@ class Engine:
         if self.state is State.TESTED and State.TESTED in self._auto:
             # The check failed and nobody is there to mend the contact.
             self._close.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._context.alarms))
-
-    def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
-        (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)

@@ -111,7 +111,7 @@ class Preparation:
         self._context.tell(f"{EARLIER_DOSE}: {where}", now_us)
         self._context.stimulator.acknowledge(self._earlier_session, now_us)
 
-    def on_acknowledged(self, now_us: int) -> None:
+    def on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         self._context.tell("the dose of an earlier session was fetched from the device and logged", now_us)
         self._context.done(Trigger.IDENTIFIED, now_us)
 

@@ -11,11 +11,10 @@ from typing import NamedTuple
 from stimctl import entries, limits
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context
-from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STARTING, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
+from stimctl.session.view import EXAMINE, LOOK_AFTER, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
@@ -104,7 +103,7 @@ class Telemetry:
         """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
         context = self._context
         if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
-            self._stimulate.found(Implausible(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
+            context.fail(End.IMPLAUSIBLE, "the device gives output that was not ordered", EXAMINE, now_us)
         elif context.state in STARTING:
             if self._prepare.on_lapsed(status, now_us):
                 self._stimulate.hold_next = None
@@ -160,7 +159,7 @@ class Telemetry:
             checked = self._prepare.in_check() and channel in context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
-                self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
+                context.fail(End.IMPLAUSIBLE, text, EXAMINE, now_us)
             return
         if flows_ua <= limits.ZERO_UA or context.is_pending(Task.STARTING):
             return

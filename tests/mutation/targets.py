@@ -63,7 +63,6 @@ TARGETS = (
         "stimctl/session/stimulation.py",
         _HOST,
         (
-            "Stimulation._may_last_us",
             "Stimulation.watch_time",
             "Stimulation._out_of_time",
             "Stimulation._ran_by",
