@@ -153,10 +153,8 @@ class Closing:
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
-        """Give up on a device that does not answer: what it counted stays in it until the next connection.
-
-        What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
-        """
+        """Give up on a device that does not answer: what it counted stays in it until the next connection. What is
+        known is written down, however late it is; without a zero the stop frames and the alarm go on."""
         if now_us < self.deadline_us():
             return
         if self._awaits_status:
@@ -171,9 +169,8 @@ class Closing:
     def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
         if self._since_us is not None:
-            self._since_us = min(
-                self._since_us + late_us, now_us
-            )  # one that was sent as it awoke was not slept through
+            # One that was sent as it awoke was not slept through.
+            self._since_us = min(self._since_us + late_us, now_us)
 
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:

@@ -23,10 +23,7 @@ NEVER_US = 1 << 62
 
 @dataclass(slots=True)
 class DeviceFacts:
-    """The facts that the device has stated of itself.
-
-    `answered_us` is its time of the newest answer that changed something.
-    """
+    """What the device has stated of itself; `answered_us`: its time of the newest answer that changed something."""
 
     identity: Identity | None = None
     status: Status | None = None
@@ -47,7 +44,6 @@ class SessionTimes:
     status_us: int = 0
     quiet_us: dict[int, int] = field(default_factory=dict)
     armed_us: int | None = None
-    alive_us: int = 0
     alive_due_us: int | None = None
 
 

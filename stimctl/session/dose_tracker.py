@@ -3,7 +3,6 @@
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from itertools import compress
 from statistics import median
 from struct import Struct
@@ -27,7 +26,6 @@ UNSEEN = "the zero before the counts was told in answers to the stop alone: more
 UNMEASURED = "the zero at the end was not measured: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
-
 _pack = Struct("3H").pack
 
 
@@ -37,7 +35,7 @@ class DoseTracker:
     def __init__(self, prescription: Prescription) -> None:
         self._prescription = prescription
         self._commanded = CommandedDose(prescription.program)
-        self._held_since_us: int | None = None
+        self.held_since_us: int | None = None
         self._held_us = 0
         # By channel in uA, if nobody touches it any more; a new mapping each time, for views from other threads.
         self.will_reach_ua: Mapping[int, int] = {}
@@ -83,11 +81,11 @@ class DoseTracker:
         self._taken[reading[0]].frombytes(_pack(reading[3], reading[4], reading[5]))
 
     def moved(self, state: State, now_us: int) -> None:
-        if state in ON_HOLD and self._held_since_us is None:
-            self._held_since_us = now_us
-        elif state not in ON_HOLD and self._held_since_us is not None:
-            self._held_us += now_us - self._held_since_us
-            self._held_since_us = None
+        if state in ON_HOLD and self.held_since_us is None:
+            self.held_since_us = now_us
+        elif state not in ON_HOLD and self.held_since_us is not None:
+            self._held_us += now_us - self.held_since_us
+            self.held_since_us = None
 
     def doses(
         self,
@@ -108,8 +106,10 @@ class DoseTracker:
         # Without the device's own record the last telemetry says how far it certainly came.
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
-        of_channel = self._commanded.dose if ordered is None else partial(_dose, ordered)
-        commanded = {plan.channel: of_channel(plan.channel) for plan in rx.channels}
+        channels = [plan.channel for plan in rx.channels]
+        commanded = {channel: self._commanded.dose(channel) for channel in channels}
+        if ordered is not None:
+            commanded = {channel: ChannelDose(*ordered.get(channel, ())) for channel in channels}
         counted, kept, band_us = None, None, self._commanded.band_us()
         if records is not None:
             kept = records.kept
@@ -131,13 +131,8 @@ class DoseTracker:
             "commanded": dose_record(commanded),
             "delivered": None if counted is None else dose_record(counted),
             "measured": (_measured_record(records) or None) if records else None,
-            "agreement": {
-                "exact": exact,
-                "reason": reason,
-                "measured": agrees,
-                "contradiction": self.contradiction,
-            },
-            "targets_ua": {plan.channel: self._commanded.targets_ua[plan.channel] for plan in rx.channels},
+            "agreement": {"exact": exact, "reason": reason, "measured": agrees, "contradiction": self.contradiction},
+            "targets_ua": {channel: self._commanded.targets_ua[channel] for channel in channels},
             # A device that plays by leases does not ramp by the program's own pulse rules.
             "reached_ua": self._commanded.reached_ua() if ordered is None else {},
             "band_us": band_us,
@@ -187,10 +182,6 @@ def _spread(column: Iterable[int]) -> dict[str, float] | None:
     return {"first": first, "min": read[0], "median": median(read), "max": read[-1]}
 
 
-def _dose(ordered: Mapping[int, OrderedDose], channel: int) -> ChannelDose:
-    return ChannelDose(*ordered.get(channel, OrderedDose((0, 0), (0, 0))))
-
-
 def _measured_record(records: SessionCounts) -> dict[str, Any]:
     """What the device measured, by channel, JSON-able. Where the host kept the counts, only charge and amplitude are,
     and of a channel none of whose pulses was measured nothing is."""
@@ -208,10 +199,8 @@ def _measured_record(records: SessionCounts) -> dict[str, Any]:
 
 
 def _measured_agrees(identity: Identity, program: Program, records: SessionCounts) -> bool | None:
-    """Whether each measured charge lies within the device's stated error of the counted one.
-
-    None where it cannot be said: nothing was measured, or not every pulse was.
-    """
+    """Whether each measured charge lies within the device's stated error of the counted one; None where nothing was
+    measured, or not every pulse was."""
     kept = records.kept
     whole = kept is None or all(sum(each.measured) == sum(each.counted) for each in kept.bases)
     if not records.measured or not whole or (kept is not None and kept.estimated):

@@ -15,7 +15,6 @@ from stimctl.calibration import CalibrationStanding
 from stimctl.errors import IllegalEvent, LogFault, Misuse, TimedOut, Unsafe
 from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
-from stimctl.session import interlocks
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context, EngineStep
 from stimctl.session.failures import Failures
@@ -25,7 +24,7 @@ from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, 
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import NOT_CONFIRMED, Priority, SessionReport, SessionView
-from stimctl.stimulators import base
+from stimctl.stimulators import base, interlocks
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
 
@@ -134,10 +133,8 @@ class Engine:
         }
 
     def begin(self, now_us: int) -> None:
-        """Start the clock; connect when that needs no operator.
-
-        A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
-        """
+        """Start the clock; connect when that needs no operator. A person's screening is used up here: raises `Unsafe`
+        when it is stale or was used before."""
         self._context.prescription.begin(now_us)
         times = self._context.times
         times.checked_in_us = times.status_us = now_us
@@ -145,10 +142,8 @@ class Engine:
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
-        """Take in the time, bytes from the line, and what was asked for; say what is to be done.
-
-        A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
-        """
+        """Take in the time, bytes from the line, and what was asked for; say what is to be done. A stop that is asked
+        for gives its bytes at once; all else, also the rest of the stop, follows at the next step."""
         if command or self._put_off is not None:
             if c.AskStop in map(type, command) and self._close.may_cut:
                 return self._cut(now_us, data, command)
@@ -160,7 +155,10 @@ class Engine:
             self._stood_still(now_us)
         self._turned_us = now_us
         for each in command:
-            self._take(each, now_us)
+            try:
+                self._obey[type(each)](each, now_us)
+            except (Misuse, Unsafe) as refusal:
+                context.tell(str(refusal), now_us)
         try:
             if data:
                 handlers = self._on
@@ -194,12 +192,6 @@ class Engine:
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
         return EngineStep(self.stimulator.take_output(), (), now_us, None)
-
-    def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
-        try:
-            self._obey[type(command)](command, now_us)
-        except (Misuse, Unsafe) as refusal:
-            self._context.tell(str(refusal), now_us)
 
     @property
     def state(self) -> State:
@@ -303,13 +295,14 @@ class Engine:
         times.entered_us += late_us
         if (pending := self._context.pending) is not None:
             self._context.pending = pending._replace(since_us=pending.since_us + late_us)
-        self._stimulate.stood_still(late_us)
+        if self._stimulate.plausibility is not None:
+            self._stimulate.plausibility.stood_still(late_us)
         self._close.stood_still(late_us, now_us)
-        kept_alive = times.alive_due_us is not None
-        if kept_alive and now_us - times.alive_us > limits.WATCHDOG_US:
+        due_us = times.alive_due_us
+        if due_us is not None and now_us - (due_us - limits.KEEPALIVE_US) > limits.WATCHDOG_US:
             action = f"{self._context.output_ends}: look after the subject first, then start again"
             self._context.fail(End.STOOD_STILL, text, action, now_us)
-        elif kept_alive or self._context.state is STOPPING:
+        elif due_us is not None or self._context.state is STOPPING:
             self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
 
     def _keep_alive(self, now_us: int) -> None:
@@ -323,7 +316,6 @@ class Engine:
             context.alarm(Priority.HIGH, text, "look, then start again", now_us)
             context.stop(now_us, End.FRONT_END, "")
             return
-        context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
         self.stimulator.keep_alive(now_us)
         if context.pending is not None:

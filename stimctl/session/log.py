@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-# What an operator may write; every other kind is the session's own.
-OPERATORS_KINDS = ("note", "outcome", "adverse")
-
 
 class SessionLog(Protocol):
     """An append-only log that writes on a thread of its own, so that a slow disk never delays a keepalive."""

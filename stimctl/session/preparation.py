@@ -10,11 +10,10 @@ from typing import Any
 from stimctl import entries, limits
 from stimctl.calibration import CalibrationStanding
 from stimctl.errors import Unsafe, WrongDevice
-from stimctl.session import interlocks
 from stimctl.session.context import Context, LogEarlierDose
 from stimctl.session.states import CHECKED, ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
-from stimctl.stimulators import base
+from stimctl.stimulators import base, interlocks
 from stimctl.stimulators.capabilities import lacking
 from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
@@ -136,7 +135,6 @@ class Preparation:
         context.put(entries.DeviceArmed(**event._asdict()), now_us)
         context.device.session_number = event.session
         context.times.armed_us = now_us if context.times.armed_us is None else context.times.armed_us
-        context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
         stimulate = event.purpose == Purpose.STIMULATE
         context.enter(Trigger.ARMED if stimulate else Trigger.CHECK, now_us)
@@ -168,10 +166,8 @@ class Preparation:
         context.done(Trigger.CHECK_FAILED if problems else Trigger.CHECK_PASSED, now_us)
 
     def watch_check(self, now_us: int) -> None:
-        """A check that does not end, ends the session: ten pulses a channel take a tenth of a second.
-
-        Asking for what it found is not part of it: on a slow line that takes longer than the check.
-        """
+        """A check that does not end, ends the session: ten pulses a channel take a tenth of a second. Asking for what
+        it found is not part of it: on a slow line that takes longer."""
         context = self._context
         status, within_us = context.device.status, CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
         goes_on = self.in_check() and (status is None or status.state in _CHECK_GOES_ON)

@@ -153,10 +153,8 @@ class Runner:
             self._over = True
 
     def _ask_durable(self, *, is_late: bool) -> None:
-        """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile.
-
-        On a virtual clock, and where the line is gone, waiting delays nobody.
-        """
+        """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile. On a virtual
+        clock, and where the line is gone, waiting delays nobody."""
         waits = self._line.virtual or self._line.writer.line_gone
         try:
             self._log.drain(DURABLE_US / 1e6 if waits else 0)

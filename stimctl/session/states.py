@@ -128,10 +128,8 @@ ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
 
 
 class Task(Enum):
-    """A task that may be under way, asked for and not answered yet, and the states in which it may.
-
-    Whatever else is asked for meanwhile has to wait, but a stop.
-    """
+    """A task that may be under way, asked for and not answered yet, and the states in which it may. Whatever else is
+    asked for meanwhile has to wait, but a stop."""
 
     HANDSHAKE = "handshake", {S.IDLE}
     FETCHING = "fetching the dose of an earlier session", {S.IDLE}

@@ -32,7 +32,6 @@ class Stimulation:
         self._context = context
         self.plausibility: Plausibility | None = None
         self.device_state = int(DeviceState.IDLE)  # as followed
-        self._held_us: int | None = None
         self._sample_due_us = 0
         self.hold_next: str | None = None  # why to hold as soon as what is on its way has started
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
@@ -100,7 +99,6 @@ class Stimulation:
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put(entries.OutputStarted(targets_ua=targets_ua, stimulation_us=event.stimulation_us), now_us)
-        self._held_us = None
         self._run_began_us = now_us
         self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
@@ -200,7 +198,6 @@ class Stimulation:
         context, stimulation_us = self._context, message.stimulation_us
         if context.state not in STIMULATING:
             return
-        self._held_us = now_us
         # It is heard later than it began, by less than the device may be silent; each hold adds to that.
         ran_us = self._ran_by(now_us)
         self._ran_us = min(ran_us, max(stimulation_us, ran_us - limits.SILENCE_US))
@@ -213,11 +210,6 @@ class Stimulation:
         context.dose_tracker.on_hold(stimulation_us)
         context.put(entries.OutputHeld(stimulation_us=stimulation_us), now_us)
         context.done(Trigger.HELD, now_us)
-
-    def stood_still(self, late_us: int) -> None:
-        """The host itself stood still for so long: that was no silence of the device's."""
-        if self.plausibility is not None:
-            self.plausibility.stood_still(late_us)
 
     def watch_time(self, now_us: int) -> None:
         """Every timer the host holds, looked at with each keepalive."""
@@ -254,7 +246,7 @@ class Stimulation:
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
         slack_us = limits.SESSION_US if context.by_lease else TIMER_SLACK_US
         # The keepalive that this comes with is the newest there is.
-        timer = limits.expired(now_us, armed_us, now_us, self._held_us)
+        timer = limits.expired(now_us, armed_us, now_us, context.dose_tracker.held_since_us)
         if timer is not None:
             context.stop(now_us, EXPIRES[timer], "")
         elif self._ran_by(now_us) > context.prescription.stimulation_us + slack_us:

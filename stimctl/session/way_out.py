@@ -15,12 +15,12 @@ from stimctl.session.line import SessionLine
 from stimctl.session.states import ENDED, End
 from stimctl.stimulators.base import Stimulator, ZeroConfirmed, ZeroOverdue
 
+Tell = Callable[[Iterable[Any]], None]
+
 CLOSE_US = 10_000_000  # for zero once more, and the counts, and the log [choice]
 
 
-def end_at_zero(
-    engine: Engine, line: SessionLine, step: Callable[[int], int], tell: Callable[[Iterable[Any]], None]
-) -> None:
+def end_at_zero(engine: Engine, line: SessionLine, step: Callable[[int], int], tell: Tell) -> None:
     """Bring `engine` to zero and to its end. `step` is a turn of the loop, `tell` takes what happened."""
     began_us, at_zero = line.now_us(), False
     line.facts[:] = [HostTrouble(End.INTERRUPTED, "")]
@@ -39,13 +39,9 @@ def end_at_zero(
         tell(engine.abandon(line.now_us(), at_zero=at_zero))
 
 
-def _stop_apart(
-    stimulator: Stimulator, engine: Engine, line: SessionLine, tell: Callable[[Iterable[Any]], None]
-) -> bool:
-    """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s pass.
-
-    Returns whether zero was confirmed.
-    """
+def _stop_apart(stimulator: Stimulator, engine: Engine, line: SessionLine, tell: Tell) -> bool:
+    """Stop by an adapter that nothing has happened to yet, until zero is confirmed, nobody is there, or 60 s pass;
+    whether it was confirmed."""
     began_us = now_us = line.now_us()
     stimulator.stop(now_us)
     while now_us - began_us < limits.STOP_TRY_US:

@@ -12,10 +12,10 @@ from stimctl.prescription import Subject
 from stimctl.screening import FRESH_US, QUESTIONS, AnswerKind, Screening
 from stimctl.session.commands import AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, Engine
-from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.interlocks import check_device
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 from stimctl.wire.framing import FrameSplitter, frame
