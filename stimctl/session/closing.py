@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from stimctl import entries, limits
 from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
-from stimctl.session.states import End, State, Task, Trigger
+from stimctl.session.states import ENDED, STOPPING, End, Task, Trigger
 from stimctl.session.view import EXAMINE, NOT_CONFIRMED, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
 from stimctl.wire.codec import Acknowledged, Status
@@ -40,9 +40,7 @@ class Closing:
     @property
     def may_cut(self) -> bool:
         """Whether there is something to stop that is not being stopped."""
-        return (
-            self._since_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
-        )
+        return self._since_us is None and not self.line_gone and self._context.state not in (STOPPING, ENDED)
 
     @property
     def _armed(self) -> bool:
@@ -67,7 +65,7 @@ class Closing:
     def stop(self, now_us: int, end: End, text: str) -> None:
         """Zero, now. Allowed in every state; once stopping, stop frames go on by themselves."""
         context = self._context
-        if context.state in (State.STOPPING, State.ENDED):
+        if context.state in (STOPPING, ENDED):
             return
         context.ending = Ending(end, text or end.value)
         context.targets.stopped()
@@ -125,8 +123,7 @@ class Closing:
         if self.report is not None:
             exact = None if self.report.delivered is None else False
             found = {"exact": exact, "reason": None, "contradiction": dose_tracker.contradiction}
-            told = {**self.report.agreement, **found}
-            self.report = replace(self.report, agreement=told)
+            self.report = replace(self.report, agreement={**self.report.agreement, **found})
 
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
@@ -181,7 +178,7 @@ class Closing:
     def lose_line(self, now_us: int) -> bool:
         """Nothing more can be sent or heard. Whether the session was stopping already, and now is at its end."""
         self.line_gone = True
-        if self._context.state is not State.STOPPING:
+        if self._context.state is not STOPPING:
             return False
         if self.zero is not None and self.report is None and self._context.by_lease:
             self._lost_at_rest(now_us)
@@ -238,8 +235,7 @@ class Closing:
             ),
         )
         if self.report.agreement["exact"] is False:
-            text = "the device's count is not what was commanded"
-            context.alarm(Priority.HIGH, text, EXAMINE, now_us)
+            context.alarm(Priority.HIGH, "the device's count is not what was commanded", EXAMINE, now_us)
         context.put(context.dose_tracker.closed_entry(self.report), now_us)
         if device.identity is None:
             self._end(now_us)

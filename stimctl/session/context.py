@@ -12,7 +12,7 @@ from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
 from stimctl.session.log import SessionLog
-from stimctl.session.states import CHECKED, ON_HOLD, STARTING, End, Pending, State, Task, Trigger, after
+from stimctl.session.states import CHECKED, STARTING, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
@@ -115,8 +115,7 @@ class Context:
         if self.state is not State.ENDED:
             end = None if self.ending is None else str(self.ending.end)
             self.put(entries.StateEntered(was=str(was), now=str(self.state), end=end), now_us)
-        if self.state in ON_HOLD or was in ON_HOLD:
-            self.dose_tracker.moved(self.state, now_us)
+        self.dose_tracker.moved(self.state, now_us)
 
     @property
     def starts(self) -> bool:

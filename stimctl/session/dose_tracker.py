@@ -107,9 +107,10 @@ class DoseTracker:
         ended_us = max(last_us, self._commanded.now_us) if records is None else records.record.stimulation_us
         self._replay(self._commanded.ended, ended_us)
         channels = [plan.channel for plan in rx.channels]
-        commanded = {channel: self._commanded.dose(channel) for channel in channels}
-        if ordered is not None:
-            commanded = {channel: ChannelDose(*ordered.get(channel, ())) for channel in channels}
+        commanded = {
+            channel: self._commanded.dose(channel) if ordered is None else ChannelDose(*ordered.get(channel, ()))
+            for channel in channels
+        }
         counted, kept, band_us = None, None, self._commanded.band_us()
         if records is not None:
             kept = records.kept

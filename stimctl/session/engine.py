@@ -17,7 +17,7 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context, EngineStep
-from stimctl.session.failures import Failures
+from stimctl.session.failures import START_AGAIN, Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
@@ -99,7 +99,7 @@ class Engine:
             c.CheckIn: self._on_check_in,
             c.LogDurable: self._on_durable,
             c.LogFailed: lambda fact, now_us: self._failures.log_failed(fact.error, now_us),
-            c.EarlierDoseLogged: self._on_earlier_dose_logged,
+            c.EarlierDoseLogged: self._prepare.on_earlier_dose_logged,
             c.LineGone: lambda fact, now_us: self._failures.line_lost(fact.error, now_us),
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
             c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
@@ -108,13 +108,14 @@ class Engine:
     def _device_events(self) -> dict[type[Any], _Handler]:
         """Who hears what the device says."""
         context = self._context
+        on_acknowledged = partial(self._by_phase, self._close.on_acknowledged, self._prepare.on_acknowledged)
         return {
             base.DeviceIdentified: self._prepare.on_identified,
             base.ProgramLoaded: lambda _event, now_us: context.done(Trigger.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
             base.ContactChecked: self._on_checked,
-            base.SessionCounts: self._by_phase(self._close.on_records, self._prepare.on_recovered),
-            base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
+            base.SessionCounts: partial(self._by_phase, self._close.on_records, self._prepare.on_recovered),
+            base.ZeroConfirmed: partial(self._by_phase, self._close.on_zero, self._prepare.on_stop_tried),
             base.ZeroOverdue: self._failures.on_zero_overdue,
             base.OrderDeclined: self._stimulate.on_declined,
             base.LateReply: self._stimulate.on_late,
@@ -125,11 +126,11 @@ class Engine:
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,
-            m.Armed: self._changed(self._prepare.on_armed),
-            m.Started: self._changed(self._on_started),
-            m.TargetSet: self._changed(self._stimulate.on_target_set),
-            m.Holding: self._changed(self._stimulate.on_holding),
-            m.Acknowledged: self._changed(self._by_phase(self._close.on_acknowledged, self._prepare.on_acknowledged)),
+            m.Armed: partial(self._changed, self._prepare.on_armed),
+            m.Started: partial(self._changed, self._on_started),
+            m.TargetSet: partial(self._changed, self._stimulate.on_target_set),
+            m.Holding: partial(self._changed, self._stimulate.on_holding),
+            m.Acknowledged: partial(self._changed, on_acknowledged),
         }
 
     def begin(self, now_us: int) -> None:
@@ -167,7 +168,8 @@ class Engine:
             if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
-            self._failures.on_surprise(surprise, now_us)
+            text = f"the device said something out of place: {surprise}"
+            context.fail(End.IMPLAUSIBLE, text, START_AGAIN, now_us)
         output = self.stimulator.take_output()
         if (
             late_us < 0
@@ -201,10 +203,6 @@ class Engine:
     @property
     def report(self) -> SessionReport | None:
         return self._close.report
-
-    @property
-    def identity(self) -> Identity | None:
-        return self._context.device.identity
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
@@ -346,28 +344,14 @@ class Engine:
         elif self._context.is_pending(Task.WRITING_LOG):
             self._prepare.arm_next(now_us)
 
-    def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
-        # While stopping it stays in the device: nothing may follow a stop.
-        if self._context.is_pending(Task.FETCHING):
-            self.stimulator.heard_us = now_us
-            self._prepare.earlier_dose_logged(fact.where, now_us)
+    def _changed(self, handle: _Handler, event: Any, now_us: int) -> None:
+        """Take an answer by which the device changed something: what it told before that is old news."""
+        self._context.answered(event.device_time_us)
+        handle(event, now_us)
 
-    def _changed(self, handler: _Handler) -> _Handler:
-        """A handler of an answer by which the device changed something: what it told before that is old news."""
-
-        def on_answer(event: Any, now_us: int) -> None:
-            self._context.answered(event.device_time_us)
-            handler(event, now_us)
-
-        return on_answer
-
-    def _by_phase(self, stopping: _Handler, before: _Handler) -> _Handler:
-        """Two handlers of what means one thing while the session stops, and another before."""
-
-        def by_phase(event: Any, now_us: int) -> None:
-            (stopping if self.state is STOPPING else before)(event, now_us)
-
-        return by_phase
+    def _by_phase(self, stopping: _Handler, before: _Handler, event: Any, now_us: int) -> None:
+        """Take what means one thing while the session stops, and another before."""
+        (stopping if self.state is STOPPING else before)(event, now_us)
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():

@@ -16,13 +16,12 @@ from stimctl.session import commands as c
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, Want
 from stimctl.session.engine import Engine
 from stimctl.session.line import SessionLine, TakeNote
-from stimctl.session.log import SessionLog
+from stimctl.session.log import DURABLE_US, SessionLog, durable
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.session.way_out import end_at_zero
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.traffic.session_notes import BEGUN, ENDED, ORDER
 
-DURABLE_US = 10_000_000
 POLL_US = 10_000
 
 
@@ -113,7 +112,11 @@ class Runner:
         if line.writer.owed:
             wait_until_us = min(wait_until_us, now_us + limits.STOP_RESEND_US)
         if self._durable_by_us is not None:
-            self._ask_durable(is_late=now_us - line.stood_us >= self._durable_by_us)
+            is_late = now_us - line.stood_us >= self._durable_by_us
+            said = durable(self._log, waits=line.virtual or line.writer.line_gone, is_late=is_late)
+            if said is not None:
+                facts.append(said)
+                self._durable_by_us = None
             wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
         if facts or self._over:
             return line.now_us()
@@ -136,8 +139,7 @@ class Runner:
         while self._script and self._script[0][0] <= now_us:
             asked.append(self._script.popleft()[1])
         for each in asked:
-            said = c.note_of(each)
-            if said is not None:
+            if (said := c.note_of(each)) is not None:
                 self._take_note(now_us, ORDER, said)
         return [*told, *asked]
 
@@ -151,16 +153,3 @@ class Runner:
                 self._facts.append(c.LogFailed(fault))
         else:
             self._over = True
-
-    def _ask_durable(self, *, is_late: bool) -> None:
-        """See whether the log is on disk, without waiting for it: keepalives and stops go on meanwhile. On a virtual
-        clock, and where the line is gone, waiting delays nobody."""
-        waits = self._line.virtual or self._line.writer.line_gone
-        try:
-            self._log.drain(DURABLE_US / 1e6 if waits else 0)
-            self._facts.append(c.LogDurable())
-        except LogFault as not_yet:
-            if not (waits or is_late or self._log.problem() is not None):
-                return
-            self._facts.append(c.LogFailed(not_yet))
-        self._durable_by_us = None

@@ -20,7 +20,6 @@ from stimctl.wire.codes import DeviceState, EndReason
 SAMPLE_US = 10_000_000
 HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
-LEFT_NOTHING = "lowered below 0.5 mA"
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
@@ -50,7 +49,7 @@ class Stimulation:
         leaves_nothing = (runs or context.starts) and targets.leaves_nothing(channel, wanted_ua)
         targets.want(channel, wanted_ua)
         if leaves_nothing:
-            self.hold(now_us, LEFT_NOTHING)
+            self.hold(now_us, "lowered below 0.5 mA")
         elif runs:
             context.stimulator.retarget(now_us)
 
@@ -136,6 +135,11 @@ class Stimulation:
             self._context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
             self.hold(now_us, finding.text)
 
+    def ended_by_device(self, end: End, now_us: int) -> None:
+        if end is not End.TIMER:
+            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
+        self._context.stop(now_us, end, "")
+
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
         context, channel = self._context, event.channel
         before_ua = context.targets[channel].highest_ua
@@ -151,9 +155,7 @@ class Stimulation:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
-            text = f"the device ended the session: {End.RESET.value}"
-            self._context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
-            self._context.stop(now_us, End.RESET, "")
+            self.ended_by_device(End.RESET, now_us)
         elif event.order == "Hold":
             # Held or ended by itself just before: the next status says so. Anything else is no hold.
             if event.detail not in (DeviceState.HELD, DeviceState.ENDED):

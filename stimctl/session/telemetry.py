@@ -14,7 +14,7 @@ from stimctl.session.context import Context
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STARTING, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.view import EXAMINE, LOOK_AFTER, PULL_THE_LEADS, Priority
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
@@ -83,9 +83,9 @@ class Telemetry:
         elif identity is None:
             return
         elif boot_id != identity.boot_id:
-            self._device_ended(End.RESET, now_us)
+            stimulate.ended_by_device(End.RESET, now_us)
         elif device_state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
-            self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
+            stimulate.ended_by_device(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif context.state in STIMULATING:
             # While targets are set one after the other, nearly all that is told is older than some answer.
             if not is_old and device_state != stimulate.device_state:
@@ -200,8 +200,3 @@ class Telemetry:
         if now_us - line.since_us >= NOISE_US:
             line = _LineMinute(now_us, all_heard, all_damaged, line.told if noisy else 0)
         self._line = line
-
-    def _device_ended(self, end: End, now_us: int) -> None:
-        if end is not End.TIMER:
-            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
-        self._context.stop(now_us, end, "")

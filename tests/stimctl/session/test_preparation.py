@@ -134,7 +134,7 @@ def test_what_a_person_needs_of_a_device(lacking: Capability | None) -> None:
     """Current measured, and limits, timer and a watchdog of 1 s held by the device itself."""
     rig = Rig()
     rig.run((S, AskStop()))
-    identity = rig.engine.identity
+    identity = rig.engine._context.device.identity
     assert identity is not None
     person = forged(rig.rx, subject=Subject.PERSON)
     hardware = forged(identity, simulator=False)
@@ -198,8 +198,8 @@ def test_a_watchdog_that_is_too_slow_is_none_for_an_animal(watchdog_ms: int) -> 
 def identity_of_the_rig() -> Identity:
     rig = Rig()
     rig.run((S, AskStop()))
-    assert rig.engine.identity is not None
-    return rig.engine.identity
+    assert rig.engine._context.device.identity is not None
+    return rig.engine._context.device.identity
 
 
 # --- echoes and refusals -----------------------------------------------------------------------------
