@@ -33,7 +33,7 @@ UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 # Later than its deadline by so much, this program did not run: silences begin anew, and it is told [choice]. Less is
 # seen where less would be blamed on others: a try of a stop that was left out (`limits.STOP_RESEND_US`), bytes that
-# wait unread behind a wait (`line.LOOK_AGAIN_US`), a tick of a lease's own time (`lease.device.TICK_US`).
+# wait unread behind a wait (`port.LOOK_AGAIN_US`), a tick of a lease's own time (`lease.device.TICK_US`).
 STOOD_STILL_US = 200_000
 _Handler = Callable[[Any, int], None]
 

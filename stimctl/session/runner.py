@@ -15,8 +15,8 @@ from stimctl.port import Port
 from stimctl.session import commands as c
 from stimctl.session.context import AwaitDurable, EngineStep, LogEarlierDose, Want
 from stimctl.session.engine import Engine
-from stimctl.session.line import SessionLine, TakeNote
 from stimctl.session.log import DURABLE_US, SessionLog, durable
+from stimctl.session.port import SessionPort, TakeNote
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.session.way_out import end_at_zero
 from stimctl.stimulators.base import Identity, SessionCounts
@@ -49,12 +49,12 @@ class Runner:
         self._recover = recover
         self._attended = attended
         self._take_note = take_note or (lambda _at_us, _kind, _body: None)
-        self._line = SessionLine(port, engine.stimulator, self._take_note)
-        self._facts = self._line.facts
+        self._port = SessionPort(port, engine.stimulator, self._take_note)
+        self._facts = self._port.facts
         self._posted: deque[c.Command] = deque()
         self._script: deque[tuple[int, c.Command]] = deque()
         self._told: deque[Any] = deque()
-        self._durable_by_us: int | None = None  # while the log is waited for: not counting `line.stood_us`
+        self._durable_by_us: int | None = None  # while the log is waited for: not counting `port.stood_us`
         self._over = False
         # The newest; the engine gives the same one again as long as telemetry is all that comes.
         self._last = EngineStep(b"", (), 0, None)
@@ -62,12 +62,12 @@ class Runner:
     @property
     def view(self) -> SessionView:
         """A snapshot, from any thread."""
-        return self._engine.view(self._line.look_us())
+        return self._engine.view(self._port.look_us())
 
     def post(self, command: c.Command) -> None:
         """From any thread: have the command carried out on the loop, now."""
         self._posted.append(command)
-        self._line.wake()
+        self._port.wake()
 
     def take_events(self) -> list[Any]:
         """What happened since the last call, from any thread."""
@@ -78,7 +78,7 @@ class Runner:
 
     def run(self, actions: Iterable[tuple[int, c.Command]] = ()) -> SessionReport:
         """Run to the end. `actions` are commands at times relative to the start, by the port's clock."""
-        now_us = self._line.now_us()
+        now_us = self._port.now_us()
         script = [(now_us + at_us, command) for at_us, command in actions]
         self._script.extend(sorted(script, key=lambda action: action[0]))
         self._take_note(now_us, BEGUN, {})
@@ -87,7 +87,7 @@ class Runner:
             while not self._over:
                 now_us = self._step(now_us)
         except BaseException:
-            end_at_zero(self._engine, self._line, self._step, self._told.extend)
+            end_at_zero(self._engine, self._port, self._step, self._told.extend)
             raise
         report = self._engine.report
         assert report is not None
@@ -96,33 +96,33 @@ class Runner:
 
     def _step(self, now_us: int) -> int:
         """Give the engine what there is, do what it wants, and wait for what comes next. Returns the time."""
-        line, facts, script = self._line, self._facts, self._script
+        port, facts, script = self._port, self._facts, self._script
         command: Sequence[c.Command | c.Fact] = ()
         if now_us >= self._last.deadline_us or facts or self._posted or (script and script[0][0] <= now_us):
             command = self._next_command(now_us)
-        step, line.data = self._engine.step(now_us, line.data, command), b""
-        if step.output or line.writer.owed:
-            line.send(step.output)
+        step, port.data = self._engine.step(now_us, port.data, command), b""
+        if step.output or port.writer.owed:
+            port.send(step.output)
         if step is not self._last:
             self._last = step
             self._told.extend(step.events)
             if step.wants is not None:
                 self._fulfil(step.wants)
         wait_until_us = step.deadline_us
-        if line.writer.owed:
+        if port.writer.owed:
             wait_until_us = min(wait_until_us, now_us + limits.STOP_RESEND_US)
         if self._durable_by_us is not None:
-            is_late = now_us - line.stood_us >= self._durable_by_us
-            said = durable(self._log, waits=line.virtual or line.writer.line_gone, is_late=is_late)
+            is_late = now_us - port.stood_us >= self._durable_by_us
+            said = durable(self._log, waits=port.virtual or port.writer.line_gone, is_late=is_late)
             if said is not None:
                 facts.append(said)
                 self._durable_by_us = None
             wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
         if facts or self._over:
-            return line.now_us()
+            return port.now_us()
         if script:
             wait_until_us = min(wait_until_us, script[0][0])
-        return line.listen(wait_until_us)
+        return port.listen(wait_until_us)
 
     def _next_command(self, now_us: int) -> list[c.Command | c.Fact]:
         """What there is for the engine: what the loop itself has to say, then what was asked for."""
@@ -130,7 +130,7 @@ class Runner:
         asked: list[c.Command] = []
         self._facts.clear()
         if now_us >= self._last.deadline_us:
-            if self._line.virtual:
+            if self._port.virtual:
                 self._log.wait_room()
             if not self._attended:
                 asked.append(c.CheckIn())
@@ -145,7 +145,7 @@ class Runner:
 
     def _fulfil(self, wants: Want) -> None:
         if isinstance(wants, AwaitDurable):
-            self._durable_by_us = self._line.now_us() - self._line.stood_us + DURABLE_US
+            self._durable_by_us = self._port.now_us() - self._port.stood_us + DURABLE_US
         elif isinstance(wants, LogEarlierDose):
             try:
                 self._facts.append(c.EarlierDoseLogged(self._recover(*wants)))

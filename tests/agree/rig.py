@@ -117,7 +117,7 @@ class Rig:
         """Turn until nothing passes any more at this instant."""
         self.port.until_us = self.now_us
         self.port.passed = True
-        while (self.port.passed or self.runner._line.facts) and not self.over:
+        while (self.port.passed or self.runner._port.facts) and not self.over:
             self.port.passed = False
             self.now_us = self.runner._step(self.now_us)
             self._tap()

@@ -1,7 +1,7 @@
 """Time goes on, whatever the port's clock does, and a wait still ends where it was to."""
 
 from stimctl.port import MonotonicPort
-from tests.stimctl.session.test_line import Back
+from tests.stimctl.session.test_port import Back
 from tests.stimctl.session.world import Rig, at_1_ma
 
 

@@ -181,7 +181,7 @@ def test_a_hold_that_is_asked_for_while_the_log_is_written_follows_the_start() -
     log = SlowDisk(Tape())
     rig = Rig(at_1_ma(), log=log, auto=AT_THE_GATE)
     log.port = rig.line
-    rig.runner._line.virtual = False  # the runner asks the log and goes on, as it does beside hardware
+    rig.runner._port.virtual = False  # the runner asks the log and goes on, as it does beside hardware
     rig.run((4 * S, proceed), (6 * S, AskHold()), (6_500_000, AskTarget(1, 500)), (20 * S, AskStop()))
     assert [len(log.of(kind)) for kind in ("started", "held")] == [1, 1]
     assert starts(rig) == [500]

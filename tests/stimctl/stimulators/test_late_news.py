@@ -65,7 +65,7 @@ def test_a_program_that_stood_still_lays_it_to_no_device(
         return still
 
     bench = Bench(which, choice, prescription(seconds=30), line=line)
-    bench.runner._line.virtual = False
+    bench.runner._port.virtual = False
     report = bench.run(*HELD)
     assert report.end in (End.TIMER, End.STOOD_STILL), (report.end, report.end_text)
     assert bench.highest_ua() <= 2_000 * TOLD

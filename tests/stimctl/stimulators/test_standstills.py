@@ -69,7 +69,7 @@ def ran(
         *DEVICES[device], prescription(seconds=12, profile=profile),
         line=lambda port: StandsStillOnce(port, at_us, for_us, where),
     )  # fmt: skip
-    bench.runner._line.virtual = False
+    bench.runner._port.virtual = False
     report = bench.run(*actions)
     assert isinstance(bench.port, StandsStillOnce)
     assert bench.port.stood_us is not None

@@ -84,7 +84,7 @@ def test_a_thread_that_looks_on_judges_no_clock() -> None:
     """It had read the clock, and by the time it goes on the loop has read a later one."""
     rig = Rig(at_1_ma())
     rig.run((9 * S, AskStop()))
-    port, seen_us = rig.runner._line, rig.runner.view.now_us
+    port, seen_us = rig.runner._port, rig.runner.view.now_us
     port._clock = lambda: seen_us - 1_000
     assert rig.runner.view.now_us == seen_us
     assert not port.went_back

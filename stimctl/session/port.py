@@ -1,4 +1,4 @@
-"""A session's line, the one place where it writes and waits; what befalls either becomes facts for the engine."""
+"""The port as a session uses it, the one place where it writes and waits: what befalls either is told as facts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ TakeNote = Callable[[int, str, Mapping[str, Any]], None]
 LOOK_AGAIN_US = round(2e6 * SLICE_S)
 
 
-class SessionLine(MonotonicPort):
+class SessionPort(MonotonicPort):
     """The port of one session. `facts` are for the engine's next step, and so is `data`, which came last."""
 
     def __init__(self, port: Port, stimulator: Stimulator, take_note: TakeNote) -> None:
