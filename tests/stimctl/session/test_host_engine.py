@@ -378,14 +378,15 @@ def test_what_this_program_slept_through_is_no_time_that_a_task_takes() -> None:
     assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000)
 
 
-def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through() -> None:
-    """Two turns a millisecond apart do not shift every timer twice."""
+@pytest.mark.parametrize("after_us", [1_000, STOOD_STILL_US])
+def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through(after_us: int) -> None:
+    """Two turns so little apart do not shift every timer twice."""
     made, due = engine()
     times = made._context.times
     made._deadline_us, made._turned_us = 9 * S, 10 * S
     due.heard_us = times.checked_in_us = times.status_us = 10 * S
     times.alive_due_us = 11 * S
-    assert not made.step(10 * S + 1_000).events
+    assert not made.step(10 * S + after_us).events
     assert due.heard_us == 10 * S
 
 
