@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -41,13 +42,13 @@ from stimctl.session.commands import (
 )
 from stimctl.session.engine import UNATTENDED, Engine
 from stimctl.session.log import SessionLog
-from stimctl.session.replay_metadata import SESSION, session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End, State
 from stimctl.session.view import SessionReport, SessionView
 from stimctl.signal_handlers import install, present
 from stimctl.stimulators.base import Identity, SessionCounts
 from stimctl.stimulators.discovery import DeviceChoice, choice_for, stimulator
+from stimctl.traffic.session_notes import SESSION, session_note
 from stimctl.version import __version__
 from stimctl.wire.codec import Channel
 
@@ -156,8 +157,8 @@ class Session:
             raise WrongDevice(f"{self.url} is a simulation: no {rx.subject} can be connected to it")
         take_note = port.note if isinstance(port, RecordedPort) else None
         if take_note is not None:
-            said = session_note(self._prescription, self._choice, self._auto, first, virtual=port.virtual)
-            take_note(opened_us, SESSION, said)
+            auto = (state.name for state in self._auto)
+            take_note(opened_us, SESSION, session_note(rx, asdict(self._choice), auto, first, virtual=port.virtual))
         # No front end could check in once a second of a clock that races.
         attended = self._front_end and port.realtime
         return Runner(port, engine, log, self._recover, attended=attended, take_note=take_note)

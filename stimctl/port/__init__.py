@@ -10,6 +10,7 @@ nobody knows.
 from stimctl.port.base import BAUD, ROOM_S, SLICE_S, Port
 from stimctl.port.clock import HostClock
 from stimctl.port.host import DescriptorPort, SlicedPort, TelnetPort
+from stimctl.port.monotonic import MonotonicPort
 from stimctl.port.opening import check_url, open_port, register_handlers
 from stimctl.port.recorded import RecordedPort, TrafficSink
 from stimctl.port.virtual import VirtualPort
@@ -20,6 +21,7 @@ __all__ = [
     "SLICE_S",
     "DescriptorPort",
     "HostClock",
+    "MonotonicPort",
     "Port",
     "RecordedPort",
     "SlicedPort",

@@ -12,9 +12,9 @@ from stimctl.errors import InputInvalid, Misuse, Problem
 from stimctl.prescription import Prescription, from_mapping
 from stimctl.profile import load_text
 from stimctl.session.commands import RECORDED, Command
-from stimctl.session.replay_metadata import BEGUN, ENDED, LOST, ORDER, SESSION
 from stimctl.session.states import End, State
 from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.traffic.session_notes import BEGUN, ENDED, LOST, ORDER, SESSION
 from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, TrafficNote, read_pieces
 
 # What ended these was neither on the line nor ordered: the record cannot show it to the driver again.

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from stimctl import entries, limits
 from stimctl.session.context import NEVER_US, Context, Ending, SessionOver
-from stimctl.session.states import End, State, Task, Trigger
+from stimctl.session.states import ENDED, STOPPING, End, Task, Trigger
 from stimctl.session.view import EXAMINE, NOT_CONFIRMED, PULL_THE_LEADS, UNRESTED, Priority, SessionReport
 from stimctl.stimulators import base
-from stimctl.wire.codec import Status
+from stimctl.wire.codec import Acknowledged, Status
 from stimctl.wire.codes import GIVES_OUTPUT
 
 GIVE_UP_STOP_US = 5_000_000
@@ -40,9 +40,7 @@ class Closing:
     @property
     def may_cut(self) -> bool:
         """Whether there is something to stop that is not being stopped."""
-        return (
-            self._since_us is None and not self.line_gone and self._context.state not in (State.STOPPING, State.ENDED)
-        )
+        return self._since_us is None and not self.line_gone and self._context.state not in (STOPPING, ENDED)
 
     @property
     def _armed(self) -> bool:
@@ -67,7 +65,7 @@ class Closing:
     def stop(self, now_us: int, end: End, text: str) -> None:
         """Zero, now. Allowed in every state; once stopping, stop frames go on by themselves."""
         context = self._context
-        if context.state in (State.STOPPING, State.ENDED):
+        if context.state in (STOPPING, ENDED):
             return
         context.ending = Ending(end, text or end.value)
         context.targets.stopped()
@@ -125,8 +123,7 @@ class Closing:
         if self.report is not None:
             exact = None if self.report.delivered is None else False
             found = {"exact": exact, "reason": None, "contradiction": dose_tracker.contradiction}
-            told = {**self.report.agreement, **found}
-            self.report = replace(self.report, agreement=told)
+            self.report = replace(self.report, agreement={**self.report.agreement, **found})
 
     def stop_anew(self, text: str, now_us: int) -> None:
         """What was at zero may not be any more. Told once: whoever goes on starting it would fill the log."""
@@ -153,10 +150,8 @@ class Closing:
         self.close(now_us)
 
     def watch_time(self, now_us: int) -> None:
-        """Give up on a device that does not answer: what it counted stays in it until the next connection.
-
-        What is known is written down, however late it is; without a zero the stop frames and the alarm go on.
-        """
+        """Give up on a device that does not answer: what it counted stays in it until the next connection. What is
+        known is written down, however late it is; without a zero the stop frames and the alarm go on."""
         if now_us < self.deadline_us():
             return
         if self._awaits_status:
@@ -171,9 +166,8 @@ class Closing:
     def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
         if self._since_us is not None:
-            self._since_us = min(
-                self._since_us + late_us, now_us
-            )  # one that was sent as it awoke was not slept through
+            # One that was sent as it awoke was not slept through.
+            self._since_us = min(self._since_us + late_us, now_us)
 
     def _close_or_end(self, now_us: int) -> None:
         if self.report is None:
@@ -184,7 +178,7 @@ class Closing:
     def lose_line(self, now_us: int) -> bool:
         """Nothing more can be sent or heard. Whether the session was stopping already, and now is at its end."""
         self.line_gone = True
-        if self._context.state is not State.STOPPING:
+        if self._context.state is not STOPPING:
             return False
         if self.zero is not None and self.report is None and self._context.by_lease:
             self._lost_at_rest(now_us)
@@ -241,9 +235,8 @@ class Closing:
             ),
         )
         if self.report.agreement["exact"] is False:
-            text = "the device's count is not what was commanded"
-            context.alarm(Priority.HIGH, text, EXAMINE, now_us)
-        context.put(context.dose_tracker.closed_entry(self.report, context.ledger_entries), now_us)
+            context.alarm(Priority.HIGH, "the device's count is not what was commanded", EXAMINE, now_us)
+        context.put(context.dose_tracker.closed_entry(self.report), now_us)
         if device.identity is None:
             self._end(now_us)
         else:
@@ -282,7 +275,7 @@ class Closing:
         if self.zero is not None or self.line_gone:
             self._end(now_us)
 
-    def on_acknowledged(self, now_us: int) -> None:
+    def on_acknowledged(self, _event: Acknowledged, now_us: int) -> None:
         self._end(now_us)
 
     def _end(self, now_us: int) -> None:

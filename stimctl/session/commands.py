@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from stimctl.errors import LineLost, LogFault, Misuse
-from stimctl.session.log import OPERATORS_KINDS
 from stimctl.session.states import End
+
+# What an operator may write into the log; every other kind is the session's own.
+OPERATORS_KINDS = ("note", "outcome", "adverse")
 
 
 def _check_whole(name: str, value: object) -> None:
@@ -122,8 +124,8 @@ Command = Proceed | Raise | Lower | AskTarget | AskHold | AskStop | AddNote | Ch
 
 def checked_actions(actions: Iterable[tuple[int, Command]]) -> list[tuple[int, Command]]:
     """Commands at times in us, as they were given. Raises `Misuse` for what could never be carried out, or not then."""
-    checked = []
-    for action in actions:
+    checked = [*actions]
+    for action in checked:
         if not isinstance(action, tuple) or len(action) != 2:
             raise Misuse(f"actions: {action!r} is not a pair of a time in us and a command")
         at_us, command = action
@@ -132,7 +134,6 @@ def checked_actions(actions: Iterable[tuple[int, Command]]) -> list[tuple[int, C
             raise Misuse(f"actions: {at_us} us is before the start")
         if not isinstance(command, Command):
             raise Misuse(f"actions: {command!r} is not a command of stimctl.session.commands, such as AskHold()")
-        checked.append((at_us, command))
     return checked
 
 
@@ -187,8 +188,6 @@ RECORDED: dict[str, type[Any]] = {
     "stop": AskStop,
 }
 _WORDS = {kind: word for word, kind in RECORDED.items()}
-# Why a person stopped is for the log alone: a record of traffic is there to be sent around.
-_NOT_RECORDED = ("text",)
 
 
 def note_of(command: Command) -> dict[str, Any] | None:
@@ -196,5 +195,6 @@ def note_of(command: Command) -> dict[str, Any] | None:
     word = _WORDS.get(type(command))
     if word is None:
         return None
-    said = {each.name: getattr(command, each.name) for each in fields(command) if each.name not in _NOT_RECORDED}
+    # Why a person stopped is for the log alone: a record of traffic is there to be sent around.
+    said = {each.name: getattr(command, each.name) for each in fields(command) if each.name != "text"}
     return {"do": word, **{name: value.name if isinstance(value, End) else value for name, value in said.items()}}

@@ -11,9 +11,8 @@ from stimctl import entries
 from stimctl.errors import IllegalEvent
 from stimctl.prescription import Prescription
 from stimctl.session.dose_tracker import DoseTracker
-from stimctl.session.ledger_entries import LedgerEntries
 from stimctl.session.log import SessionLog
-from stimctl.session.states import CHECKED, ON_HOLD, STARTING, End, Pending, State, Task, Trigger, after
+from stimctl.session.states import CHECKED, STARTING, End, Pending, State, Task, Trigger, after
 from stimctl.session.targets import TargetRules
 from stimctl.session.view import Alarm, OperatorMessage, Priority, StateChanged
 from stimctl.stimulators.base import Identity, SessionCounts, Stimulator
@@ -24,10 +23,7 @@ NEVER_US = 1 << 62
 
 @dataclass(slots=True)
 class DeviceFacts:
-    """The facts that the device has stated of itself.
-
-    `answered_us` is its time of the newest answer that changed something.
-    """
+    """What the device has stated of itself; `answered_us`: its time of the newest answer that changed something."""
 
     identity: Identity | None = None
     status: Status | None = None
@@ -48,7 +44,6 @@ class SessionTimes:
     status_us: int = 0
     quiet_us: dict[int, int] = field(default_factory=dict)
     armed_us: int | None = None
-    alive_us: int = 0
     alive_due_us: int | None = None
 
 
@@ -95,7 +90,7 @@ class Context:
     ) -> None:
         self.stimulator = stimulator
         self.prescription = prescription
-        self.ledger_entries = LedgerEntries(log)
+        self.log = log
         self.dose_tracker = DoseTracker(prescription)
         first_ua = {plan.channel: plan.amplitude_ua for plan in prescription.channels}
         self.targets = stimulator.targets = TargetRules(first_ua, prescription.ceiling_ua)
@@ -120,8 +115,7 @@ class Context:
         if self.state is not State.ENDED:
             end = None if self.ending is None else str(self.ending.end)
             self.put(entries.StateEntered(was=str(was), now=str(self.state), end=end), now_us)
-        if self.state in ON_HOLD or was in ON_HOLD:
-            self.dose_tracker.moved(self.state, now_us)
+        self.dose_tracker.moved(self.state, now_us)
 
     @property
     def starts(self) -> bool:
@@ -142,8 +136,7 @@ class Context:
         """Something is under way from now on. Raises `IllegalEvent` where it may not be."""
         if self.state not in task.states:
             raise IllegalEvent(f"{task.words} cannot be under way while the session is {self.state.value!r}")
-        status = self.device.status
-        self.pending = Pending(task, now_us, 0 if status is None else status.device_time_us)
+        self.pending = Pending(task, now_us)
 
     def order(self, task: Task, give: Callable[..., None], *what: Any) -> None:
         """Give the stimulator an order, which is under way from now on; the last of `what` is the time."""
@@ -175,7 +168,7 @@ class Context:
     def put_body(self, kind: str, body: Mapping[str, Any], now_us: int) -> None:
         """The same for what an operator wrote, in whatever fields they chose."""
         if self.device.identity is not None:
-            self.ledger_entries.put(kind, now_us, body)
+            self.log.put(kind, now_us, body)
 
     def alarm(self, priority: Priority, text: str, action: str, now_us: int) -> None:
         """Tell the operator what is wrong and what to do."""

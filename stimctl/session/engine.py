@@ -15,17 +15,16 @@ from stimctl.calibration import CalibrationStanding
 from stimctl.errors import IllegalEvent, LogFault, Misuse, TimedOut, Unsafe
 from stimctl.prescription import Prescription, Subject
 from stimctl.session import commands as c
-from stimctl.session import interlocks
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context, EngineStep
-from stimctl.session.failures import Failures
+from stimctl.session.failures import START_AGAIN, Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import NOT_CONFIRMED, Priority, SessionReport, SessionView
-from stimctl.stimulators import base
+from stimctl.stimulators import base, interlocks
 from stimctl.stimulators.base import Identity, Stimulator
 from stimctl.wire import codec as m
 
@@ -34,7 +33,7 @@ UNATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED
 ATTENDED = frozenset({State.IDLE, State.IDENTIFIED, State.LOADED})
 # Later than its deadline by so much, this program did not run: silences begin anew, and it is told [choice]. Less is
 # seen where less would be blamed on others: a try of a stop that was left out (`limits.STOP_RESEND_US`), bytes that
-# wait unread behind a wait (`runner.LOOK_AGAIN_US`), a tick of a lease's own time (`lease.device.TICK_US`).
+# wait unread behind a wait (`port.LOOK_AGAIN_US`), a tick of a lease's own time (`lease.device.TICK_US`).
 STOOD_STILL_US = 200_000
 _Handler = Callable[[Any, int], None]
 
@@ -100,7 +99,7 @@ class Engine:
             c.CheckIn: self._on_check_in,
             c.LogDurable: self._on_durable,
             c.LogFailed: lambda fact, now_us: self._failures.log_failed(fact.error, now_us),
-            c.EarlierDoseLogged: self._on_earlier_dose_logged,
+            c.EarlierDoseLogged: self._prepare.on_earlier_dose_logged,
             c.LineGone: lambda fact, now_us: self._failures.line_lost(fact.error, now_us),
             c.HostTrouble: lambda fact, now_us: self._close.stop(now_us, fact.end, fact.text),
             c.BytesWritten: lambda fact, _now_us: stimulator.wrote(fact.at_us),
@@ -109,13 +108,14 @@ class Engine:
     def _device_events(self) -> dict[type[Any], _Handler]:
         """Who hears what the device says."""
         context = self._context
+        on_acknowledged = partial(self._by_phase, self._close.on_acknowledged, self._prepare.on_acknowledged)
         return {
             base.DeviceIdentified: self._prepare.on_identified,
             base.ProgramLoaded: lambda _event, now_us: context.done(Trigger.LOADED, now_us),
             base.SelfTested: self._prepare.on_self_tested,
             base.ContactChecked: self._on_checked,
-            base.SessionCounts: self._by_phase(self._close.on_records, self._prepare.on_recovered),
-            base.ZeroConfirmed: self._by_phase(self._close.on_zero, self._prepare.on_stop_tried),
+            base.SessionCounts: partial(self._by_phase, self._close.on_records, self._prepare.on_recovered),
+            base.ZeroConfirmed: partial(self._by_phase, self._close.on_zero, self._prepare.on_stop_tried),
             base.ZeroOverdue: self._failures.on_zero_overdue,
             base.OrderDeclined: self._stimulate.on_declined,
             base.LateReply: self._stimulate.on_late,
@@ -126,18 +126,16 @@ class Engine:
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,
             m.Event: self._telemetry.on_event,
-            m.Armed: self._changed(self._prepare.on_armed),
-            m.Started: self._changed(self._on_started),
-            m.TargetSet: self._changed(self._stimulate.on_target_set),
-            m.Holding: self._changed(self._stimulate.on_holding),
-            m.Acknowledged: self._changed(self._on_acknowledged),
+            m.Armed: partial(self._changed, self._prepare.on_armed),
+            m.Started: partial(self._changed, self._on_started),
+            m.TargetSet: partial(self._changed, self._stimulate.on_target_set),
+            m.Holding: partial(self._changed, self._stimulate.on_holding),
+            m.Acknowledged: partial(self._changed, on_acknowledged),
         }
 
     def begin(self, now_us: int) -> None:
-        """Start the clock; connect when that needs no operator.
-
-        A person's screening is used up here: raises `Unsafe` when it is stale or was used before.
-        """
+        """Start the clock; connect when that needs no operator. A person's screening is used up here: raises `Unsafe`
+        when it is stale or was used before."""
         self._context.prescription.begin(now_us)
         times = self._context.times
         times.checked_in_us = times.status_us = now_us
@@ -145,10 +143,8 @@ class Engine:
         self._go_on(now_us)
 
     def step(self, now_us: int, data: bytes = b"", command: Sequence[c.Command | c.Fact] = ()) -> EngineStep:
-        """Take in the time, bytes from the line, and what was asked for; say what is to be done.
-
-        A stop that is asked for gives its bytes at once; all else, also the rest of the stop, follows at the next step.
-        """
+        """Take in the time, bytes from the line, and what was asked for; say what is to be done. A stop that is asked
+        for gives its bytes at once; all else, also the rest of the stop, follows at the next step."""
         if command or self._put_off is not None:
             if c.AskStop in map(type, command) and self._close.may_cut:
                 return self._cut(now_us, data, command)
@@ -157,10 +153,13 @@ class Engine:
                 data, command = before + data, [*put_off, *command]
         context, late_us = self._context, now_us - self._deadline_us
         if late_us > STOOD_STILL_US:
-            self._see_awake(now_us)
+            self._stood_still(now_us)
         self._turned_us = now_us
         for each in command:
-            self._take(each, now_us)
+            try:
+                self._obey[type(each)](each, now_us)
+            except (Misuse, Unsafe) as refusal:
+                context.tell(str(refusal), now_us)
         try:
             if data:
                 handlers = self._on
@@ -169,7 +168,8 @@ class Engine:
             if late_us >= 0:
                 self._advance(now_us)
         except IllegalEvent as surprise:
-            self._failures.on_surprise(surprise, now_us)
+            text = f"the device said something out of place: {surprise}"
+            context.fail(End.IMPLAUSIBLE, text, START_AGAIN, now_us)
         output = self.stimulator.take_output()
         if (
             late_us < 0
@@ -187,19 +187,13 @@ class Engine:
 
     def _cut(self, now_us: int, data: bytes, command: Sequence[c.Command | c.Fact]) -> EngineStep:
         self._close.cut(now_us)
-        self._see_awake(now_us)
+        self._stood_still(now_us)
         # Whatever this program sleeps through from here on, it was told to stop before.
         self._turned_us = self._deadline_us = now_us
         self._context.times.alive_due_us = None
         # The stop first here too: what was asked for ahead of it must send nothing after it.
         self._put_off = data, sorted(command, key=lambda each: type(each) is not c.AskStop)
         return EngineStep(self.stimulator.take_output(), (), now_us, None)
-
-    def _take(self, command: c.Command | c.Fact, now_us: int) -> None:
-        try:
-            self._obey[type(command)](command, now_us)
-        except (Misuse, Unsafe) as refusal:
-            self._context.tell(str(refusal), now_us)
 
     @property
     def state(self) -> State:
@@ -209,10 +203,6 @@ class Engine:
     @property
     def report(self) -> SessionReport | None:
         return self._close.report
-
-    @property
-    def identity(self) -> Identity | None:
-        return self._context.device.identity
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
@@ -288,14 +278,12 @@ class Engine:
         else:
             self._failures.line_lost(TimedOut("no valid frame from the device for 500 ms; check the cable"), now_us)
 
-    def _see_awake(self, now_us: int) -> None:
+    def _stood_still(self, now_us: int) -> None:
+        """Where this program did not run for long, neither the device nor the operator was silent."""
         # What was due at the last turn already and was left then, was not slept through since.
         late_us = now_us - max(self._deadline_us, self._turned_us)
-        if late_us > STOOD_STILL_US:
-            self._stood_still(late_us, now_us)
-
-    def _stood_still(self, late_us: int, now_us: int) -> None:
-        """This program did not run for so long: neither the device nor the operator was silent."""
+        if late_us <= STOOD_STILL_US:
+            return
         times = self._context.times
         text = f"this program stood still for {(now_us - self._turned_us) / 1e6:.1f} s"
         self.stimulator.stood_still(late_us)
@@ -305,18 +293,19 @@ class Engine:
         times.entered_us += late_us
         if (pending := self._context.pending) is not None:
             self._context.pending = pending._replace(since_us=pending.since_us + late_us)
-        self._stimulate.stood_still(late_us)
+        if self._stimulate.plausibility is not None:
+            self._stimulate.plausibility.stood_still(late_us)
         self._close.stood_still(late_us, now_us)
-        kept_alive = times.alive_due_us is not None
-        if kept_alive and now_us - times.alive_us > limits.WATCHDOG_US:
+        due_us = times.alive_due_us
+        if due_us is not None and now_us - (due_us - limits.KEEPALIVE_US) > limits.WATCHDOG_US:
             action = f"{self._context.output_ends}: look after the subject first, then start again"
             self._context.fail(End.STOOD_STILL, text, action, now_us)
-        elif kept_alive or self._context.state is STOPPING:
+        elif due_us is not None or self._context.state is STOPPING:
             self._context.alarm(Priority.LOW, text, "close what else this computer is busy with", now_us)
 
     def _keep_alive(self, now_us: int) -> None:
         context = self._context
-        problem = context.ledger_entries.problem()
+        problem = context.log.problem()
         if problem is not None:
             self._failures.log_failed(LogFault(problem), now_us)
             return
@@ -325,7 +314,6 @@ class Engine:
             context.alarm(Priority.HIGH, text, "look, then start again", now_us)
             context.stop(now_us, End.FRONT_END, "")
             return
-        context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
         self.stimulator.keep_alive(now_us)
         if context.pending is not None:
@@ -356,29 +344,14 @@ class Engine:
         elif self._context.is_pending(Task.WRITING_LOG):
             self._prepare.arm_next(now_us)
 
-    def _on_earlier_dose_logged(self, fact: c.EarlierDoseLogged, now_us: int) -> None:
-        # While stopping it stays in the device: nothing may follow a stop.
-        if self._context.is_pending(Task.FETCHING):
-            self.stimulator.heard_us = now_us
-            self._prepare.earlier_dose_logged(fact.where, now_us)
+    def _changed(self, handle: _Handler, event: Any, now_us: int) -> None:
+        """Take an answer by which the device changed something: what it told before that is old news."""
+        self._context.answered(event.device_time_us)
+        handle(event, now_us)
 
-    def _changed(self, handler: _Handler) -> _Handler:
-        """A handler of an answer by which the device changed something: what it told before that is old news."""
-
-        def on_answer(event: Any, now_us: int) -> None:
-            self._context.answered(event.device_time_us)
-            handler(event, now_us)
-
-        return on_answer
-
-    def _by_phase(self, stopping: _Handler, before: _Handler) -> _Handler:
-        """Two handlers of what means one thing while the session stops, and another before."""
-
-        def by_phase(event: Any, now_us: int) -> None:
-            handler = stopping if self.state is STOPPING else before
-            handler(event, now_us)
-
-        return by_phase
+    def _by_phase(self, stopping: _Handler, before: _Handler, event: Any, now_us: int) -> None:
+        """Take what means one thing while the session stops, and another before."""
+        (stopping if self.state is STOPPING else before)(event, now_us)
 
     def _on_started(self, event: m.Started, now_us: int) -> None:
         if self._prepare.in_check():
@@ -391,6 +364,3 @@ class Engine:
         if self.state is State.TESTED and State.TESTED in self._auto:
             # The check failed and nobody is there to mend the contact.
             self._close.stop(now_us, End.CONTACT, "; ".join(alarm.text for alarm in self._context.alarms))
-
-    def _on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
-        (self._close if self.state is STOPPING else self._prepare).on_acknowledged(now_us)

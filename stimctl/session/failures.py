@@ -3,24 +3,14 @@
 While the session stops already, zero comes first: what failed may then only be told.
 """
 
-from stimctl.errors import (
-    CommandRefused,
-    EchoMismatch,
-    IllegalEvent,
-    LineFault,
-    LogFault,
-    StimctlError,
-    Suspended,
-    TimedOut,
-    Unsafe,
-)
+from stimctl.errors import CommandRefused, EchoMismatch, LineFault, LogFault, StimctlError, Suspended, TimedOut, Unsafe
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context
 from stimctl.session.states import ENDED, STOPPING, End
 from stimctl.session.view import PULL_THE_LEADS, UNRESTED, Priority
 from stimctl.stimulators import base
 
-_START_AGAIN = "start again; if it happens twice, examine the device"
+START_AGAIN = "start again; if it happens twice, examine the device"
 _INTRUDED = "look after the subject first; end other programs, take leads off the trigger inputs, then start again"
 _ENDS: dict[type[StimctlError], End] = {CommandRefused: End.REFUSED, EchoMismatch: End.ECHO, Unsafe: End.GATE}
 
@@ -31,11 +21,6 @@ class Failures:
     def __init__(self, context: Context, close: Closing) -> None:
         self._context = context
         self._close = close
-
-    def on_surprise(self, surprise: IllegalEvent, now_us: int) -> None:
-        """The device said something that has no place here."""
-        text = f"the device said something out of place: {surprise}"
-        self._context.fail(End.IMPLAUSIBLE, text, _START_AGAIN, now_us)
 
     def on_failed(self, event: base.StimulatorFailed, now_us: int) -> None:
         error = event.error
@@ -48,7 +33,7 @@ class Failures:
         elif isinstance(error, LineFault):
             self.line_lost(error, now_us)
         else:
-            self._context.fail(_ENDS.get(type(error), End.WRONG_DEVICE), str(error), _START_AGAIN, now_us)
+            self._context.fail(_ENDS.get(type(error), End.WRONG_DEVICE), str(error), START_AGAIN, now_us)
 
     def line_lost(self, error: StimctlError, now_us: int) -> None:
         """The line is gone, or said nothing in time: the device's watchdog ends what it does."""

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-# What an operator may write; every other kind is the session's own.
-OPERATORS_KINDS = ("note", "outcome", "adverse")
+from stimctl.errors import LogFault
+from stimctl.session.commands import LogDurable, LogFailed
+
+DURABLE_US = 10_000_000
 
 
 class SessionLog(Protocol):
@@ -21,3 +23,13 @@ class SessionLog(Protocol):
 
     def drain(self, timeout_s: float) -> None:
         """Wait until every entry put so far is durable. Raises `LogFault` when that fails or takes longer."""
+
+
+def durable(log: SessionLog, *, waits: bool, is_late: bool) -> LogDurable | LogFailed | None:
+    """Whether all of `log` is on disk, or None: not yet, and keepalives and stops go on. `waits` for it where that
+    delays nobody: on a virtual clock, or where the line is gone."""
+    try:
+        log.drain(DURABLE_US / 1e6 if waits else 0)
+    except LogFault as not_yet:
+        return LogFailed(not_yet) if waits or is_late or log.problem() is not None else None
+    return LogDurable()

@@ -10,11 +10,11 @@ from typing import Any
 from stimctl import entries, limits
 from stimctl.calibration import CalibrationStanding
 from stimctl.errors import Unsafe, WrongDevice
-from stimctl.session import interlocks
+from stimctl.session.commands import EarlierDoseLogged
 from stimctl.session.context import Context, LogEarlierDose
 from stimctl.session.states import CHECKED, ON_HOLD, End, State, Task, Trigger
 from stimctl.session.view import EARLIER_DOSE, EXAMINE, Priority
-from stimctl.stimulators import base
+from stimctl.stimulators import base, interlocks
 from stimctl.stimulators.capabilities import lacking
 from stimctl.waveform import CHECK_US
 from stimctl.wire import codec as m
@@ -49,10 +49,8 @@ class Preparation:
         except Unsafe as stale:
             context.fail(End.SCREENING, str(stale), "screen the person anew, then start a new session", now_us)
             return
-        checked = context.state in CHECKED
-        purpose = Purpose.STIMULATE if checked else Purpose.CHECK_IMPEDANCE
-        rx, arm = context.prescription, context.stimulator.arm
-        channels = context.targets.channels
+        rx, arm, channels = context.prescription, context.stimulator.arm, context.targets.channels
+        purpose = Purpose.STIMULATE if context.state in CHECKED else Purpose.CHECK_IMPEDANCE
         context.order(Task.ARMING, arm, purpose, channels, rx.ceiling_ua, rx.stimulation_us, now_us)
 
     def on_identified(self, event: base.DeviceIdentified, now_us: int) -> None:
@@ -67,8 +65,7 @@ class Preparation:
         try:
             interlocks.check_device(context.prescription, event.identity)
         except WrongDevice as wrong:
-            action = "connect the device that the prescription is for"
-            context.fail(End.WRONG_DEVICE, str(wrong), action, now_us)
+            context.fail(End.WRONG_DEVICE, str(wrong), "connect the device that the prescription is for", now_us)
             return
         if event.waiting:
             channels = range(1, event.identity.channels + 1)
@@ -100,18 +97,21 @@ class Preparation:
             context.put(entries.Screened(**rx.screening.record()), now_us)
 
     def on_recovered(self, records: base.SessionCounts, _now_us: int) -> None:
-        """The dose of an earlier session came; it is acknowledged once it is logged (`earlier_dose_logged`)."""
+        """The dose of an earlier session came; it is acknowledged once it is logged."""
         identity = self._context.device.identity
         assert identity is not None
         self._earlier_session = records.record.session
         self._context.want = LogEarlierDose(identity, records)
 
-    def earlier_dose_logged(self, where: str, now_us: int) -> None:
-        """The earlier session's dose is durable: the device may forget it."""
-        self._context.tell(f"{EARLIER_DOSE}: {where}", now_us)
-        self._context.stimulator.acknowledge(self._earlier_session, now_us)
+    def on_earlier_dose_logged(self, fact: EarlierDoseLogged, now_us: int) -> None:
+        """The earlier session's dose is durable: the device may forget it; not while stopping, as nothing may follow a
+        stop."""
+        if self._context.is_pending(Task.FETCHING):
+            self._context.stimulator.heard_us = now_us
+            self._context.tell(f"{EARLIER_DOSE}: {fact.where}", now_us)
+            self._context.stimulator.acknowledge(self._earlier_session, now_us)
 
-    def on_acknowledged(self, now_us: int) -> None:
+    def on_acknowledged(self, _event: m.Acknowledged, now_us: int) -> None:
         self._context.tell("the dose of an earlier session was fetched from the device and logged", now_us)
         self._context.done(Trigger.IDENTIFIED, now_us)
 
@@ -136,7 +136,6 @@ class Preparation:
         context.put(entries.DeviceArmed(**event._asdict()), now_us)
         context.device.session_number = event.session
         context.times.armed_us = now_us if context.times.armed_us is None else context.times.armed_us
-        context.times.alive_us = now_us
         context.times.alive_due_us = now_us + limits.KEEPALIVE_US
         stimulate = event.purpose == Purpose.STIMULATE
         context.enter(Trigger.ARMED if stimulate else Trigger.CHECK, now_us)
@@ -168,10 +167,8 @@ class Preparation:
         context.done(Trigger.CHECK_FAILED if problems else Trigger.CHECK_PASSED, now_us)
 
     def watch_check(self, now_us: int) -> None:
-        """A check that does not end, ends the session: ten pulses a channel take a tenth of a second.
-
-        Asking for what it found is not part of it: on a slow line that takes longer than the check.
-        """
+        """A check that does not end, ends the session: ten pulses a channel take a tenth of a second. Asking for what
+        it found is not part of it: on a slow line that takes longer."""
         context = self._context
         status, within_us = context.device.status, CHECK_US * len(context.targets.channels) + CHECK_SLACK_US
         goes_on = self.in_check() and (status is None or status.state in _CHECK_GOES_ON)

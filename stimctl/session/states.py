@@ -128,10 +128,8 @@ ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
 
 
 class Task(Enum):
-    """A task that may be under way, asked for and not answered yet, and the states in which it may.
-
-    Whatever else is asked for meanwhile has to wait, but a stop.
-    """
+    """A task that may be under way, asked for and not answered yet, and the states in which it may. Whatever else is
+    asked for meanwhile has to wait, but a stop."""
 
     HANDSHAKE = "handshake", {S.IDLE}
     FETCHING = "fetching the dose of an earlier session", {S.IDLE}
@@ -145,28 +143,16 @@ class Task(Enum):
     HOLD = "hold", STIMULATING
     ACKNOWLEDGING = "acknowledging", {S.STOPPING}
 
-    _value_: tuple[str, Set[State]]
-
-    @property
-    def words(self) -> str:
-        """The task in words."""
-        return self._value_[0]
-
-    @property
-    def states(self) -> Set[State]:
-        """Where it may be under way."""
-        return self._value_[1]
+    def __init__(self, words: str, states: Set[State]) -> None:
+        self.words = words
+        self.states = states
 
 
 class Pending(NamedTuple):
-    """The task under way, since when by the host's clock, and the newest device time then.
-
-    What the device said before `device_time_us` cannot be about it.
-    """
+    """The task under way, and since when by the host's clock."""
 
     task: Task
     since_us: int
-    device_time_us: int
 
 
 def after(state: State, trigger: Trigger) -> State:

@@ -20,7 +20,6 @@ from stimctl.wire.codes import DeviceState, EndReason
 SAMPLE_US = 10_000_000
 HOLD_COMES_US = 4 * GIVE_UP_US  # an unanswered one is given up sooner [choice]
 _MAY_FOLLOW = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN, DeviceState.HELD)
-LEFT_NOTHING = "lowered below 0.5 mA"
 NO_HANDSHAKE = "no handshake"  # a refusal's reason, in words
 EXPIRES = {limits.SessionTimer.SESSION: End.SESSION_EXPIRED, limits.SessionTimer.HOLD: End.HOLD_EXPIRED}
 
@@ -32,7 +31,6 @@ class Stimulation:
         self._context = context
         self.plausibility: Plausibility | None = None
         self.device_state = int(DeviceState.IDLE)  # as followed
-        self._held_us: int | None = None
         self._sample_due_us = 0
         self.hold_next: str | None = None  # why to hold as soon as what is on its way has started
         # Stimulation by the host's own clock: of the runs before, and since when the present one goes on.
@@ -43,18 +41,16 @@ class Stimulation:
 
     def retarget(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
         """Want what the command makes of the channel's target. Raises `Misuse` or `Unsafe`."""
-        context, channel = self._context, command.channel
-        if context.state not in STIMULATING:
-            self._lower_at_rest(command, now_us)
-            return
-        wanted_ua = self._wanted_ua(command, now_us)
-        if context.is_pending(Task.HOLD) and wanted_ua > context.targets[channel].wanted_ua:
+        context, targets, channel = self._context, self._context.targets, command.channel
+        runs = context.state in STIMULATING
+        wanted_ua = self._wanted_ua(command, now_us) if runs else self._lower_at_rest_ua(command)
+        if context.is_pending(Task.HOLD) and wanted_ua > targets[channel].wanted_ua:
             raise Misuse(f"channel {channel}: a hold is under way; raise again once the session runs")
-        leaves_nothing = context.targets.leaves_nothing(channel, wanted_ua)
-        context.targets.want(channel, wanted_ua)
+        leaves_nothing = (runs or context.starts) and targets.leaves_nothing(channel, wanted_ua)
+        targets.want(channel, wanted_ua)
         if leaves_nothing:
-            self.hold(now_us, LEFT_NOTHING)
-        else:
+            self.hold(now_us, "lowered below 0.5 mA")
+        elif runs:
             context.stimulator.retarget(now_us)
 
     def _wanted_ua(self, command: Raise | Lower | AskTarget, now_us: int) -> int:
@@ -63,18 +59,15 @@ class Stimulation:
             return targets.to(channel, command.target_ua, now_us)
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
-    def _lower_at_rest(self, command: Raise | Lower | AskTarget, now_us: int) -> None:
+    def _lower_at_rest_ua(self, command: Raise | Lower | AskTarget) -> int:
         """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
         context, channel = self._context, command.channel
         if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
-        targets = context.targets
-        lower_ua = targets.down(channel) if isinstance(command, Lower) else targets.lower(channel, command.target_ua)
-        leaves_nothing = context.starts and targets.leaves_nothing(channel, lower_ua)
-        targets.want(channel, lower_ua)
-        if leaves_nothing:
-            self.hold(now_us, LEFT_NOTHING)
+        if isinstance(command, Lower):
+            return context.targets.down(channel)
+        return context.targets.lower(channel, command.target_ua)
 
     def hold(self, now_us: int, why: str) -> None:
         """All channels to zero, the session kept. Raises `IllegalEvent` where nothing is stimulated."""
@@ -105,14 +98,13 @@ class Stimulation:
         self.plausibility.begin(channel_mask(applied_ua), event.device_time_us, event.stimulation_us, now_us)
         targets_ua = {str(channel): target_ua for channel, target_ua in applied_ua.items()}
         context.put(entries.OutputStarted(targets_ua=targets_ua, stimulation_us=event.stimulation_us), now_us)
-        self._held_us = None
         self._run_began_us = now_us
         self.device_state = int(DeviceState.RAMPING)
         self._sample_due_us = now_us + SAMPLE_US
         context.done(Trigger.STARTED, now_us)
         if event.stimulation_us != self._expected_us:
             text = f"the device forgot its session timer: {event.stimulation_us} us instead of {self._expected_us} us"
-            self.found(Implausible(End.CLOCK, text), now_us)
+            context.fail(End.CLOCK, text, EXAMINE, now_us)
         elif self.hold_next is not None:
             why, self.hold_next = self.hold_next, None
             self.hold(now_us, why)
@@ -133,7 +125,8 @@ class Stimulation:
             self._context.enter(Trigger.FALLING, now_us)
         elif status.state not in _MAY_FOLLOW:
             name = DeviceState(status.state).name
-            self.found(Implausible(End.IMPLAUSIBLE, f"the device says {name} in the middle of stimulation"), now_us)
+            text = f"the device says {name} in the middle of stimulation"
+            self._context.fail(End.IMPLAUSIBLE, text, EXAMINE, now_us)
 
     def found(self, finding: Implausible, now_us: int) -> None:
         if not finding.hold:
@@ -141,6 +134,11 @@ class Stimulation:
         elif not self._context.is_pending(Task.HOLD):
             self._context.alarm(Priority.MEDIUM, finding.text, "check the leads, then resume", now_us)
             self.hold(now_us, finding.text)
+
+    def ended_by_device(self, end: End, now_us: int) -> None:
+        if end is not End.TIMER:
+            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
+        self._context.stop(now_us, end, "")
 
     def on_target_set(self, event: m.TargetSet, now_us: int) -> None:
         context, channel = self._context, event.channel
@@ -157,9 +155,7 @@ class Stimulation:
         """The device refused a target; of a refused keepalive the next status says why, unless there is none."""
         if event.reason == NO_HANDSHAKE:
             # It has forgotten us: it was reset, and is silent until the next handshake.
-            text = f"the device ended the session: {End.RESET.value}"
-            self._context.alarm(Priority.HIGH, text, LOOK_AFTER, now_us)
-            self._context.stop(now_us, End.RESET, "")
+            self.ended_by_device(End.RESET, now_us)
         elif event.order == "Hold":
             # Held or ended by itself just before: the next status says so. Anything else is no hold.
             if event.detail not in (DeviceState.HELD, DeviceState.ENDED):
@@ -204,7 +200,6 @@ class Stimulation:
         context, stimulation_us = self._context, message.stimulation_us
         if context.state not in STIMULATING:
             return
-        self._held_us = now_us
         # It is heard later than it began, by less than the device may be silent; each hold adds to that.
         ran_us = self._ran_by(now_us)
         self._ran_us = min(ran_us, max(stimulation_us, ran_us - limits.SILENCE_US))
@@ -218,11 +213,6 @@ class Stimulation:
         context.put(entries.OutputHeld(stimulation_us=stimulation_us), now_us)
         context.done(Trigger.HELD, now_us)
 
-    def stood_still(self, late_us: int) -> None:
-        """The host itself stood still for so long: that was no silence of the device's."""
-        if self.plausibility is not None:
-            self.plausibility.stood_still(late_us)
-
     def watch_time(self, now_us: int) -> None:
         """Every timer the host holds, looked at with each keepalive."""
         context = self._context
@@ -231,11 +221,10 @@ class Stimulation:
             if context.state is not STOPPING:
                 self.fell_silent(now_us)
         elif context.dose_tracker.contradiction is not None:
-            self.found(Implausible(End.IMPLAUSIBLE, context.dose_tracker.contradiction), now_us)
+            context.fail(End.IMPLAUSIBLE, context.dose_tracker.contradiction, EXAMINE, now_us)
         elif self._hold_overdue(now_us):
-            self.found(
-                Implausible(End.IMPLAUSIBLE, "the device was told to hold and does not say that it does"), now_us
-            )
+            text = "the device was told to hold and does not say that it does"
+            context.fail(End.IMPLAUSIBLE, text, EXAMINE, now_us)
         elif not self.fell_silent(now_us):
             if context.targets.titrating:
                 self._watch_titration(now_us)
@@ -253,21 +242,18 @@ class Stimulation:
 
     def _out_of_time(self, now_us: int) -> None:
         """Whether something has lasted too long: the session, a hold, or stimulation."""
-        armed_us = self._context.times.armed_us
+        context, armed_us = self._context, self._context.times.armed_us
         if armed_us is None:
             return
-        # The keepalive that this comes with is the newest there is.
-        timer = limits.expired(now_us, armed_us, now_us, self._held_us)
-        if timer is not None:
-            self._context.stop(now_us, EXPIRES[timer], "")
-        elif self._ran_by(now_us) > self._may_last_us():
-            text = "stimulation lasted longer than prescribed, by the host's clock"
-            self.found(Implausible(End.CLOCK, text), now_us)
-
-    def _may_last_us(self) -> int:
         # By lease the adapter holds the timer, and hand-overs take the host's time but no stimulation.
-        slack_us = limits.SESSION_US if self._context.by_lease else TIMER_SLACK_US
-        return self._context.prescription.stimulation_us + slack_us
+        slack_us = limits.SESSION_US if context.by_lease else TIMER_SLACK_US
+        # The keepalive that this comes with is the newest there is.
+        timer = limits.expired(now_us, armed_us, now_us, context.dose_tracker.held_since_us)
+        if timer is not None:
+            context.stop(now_us, EXPIRES[timer], "")
+        elif self._ran_by(now_us) > context.prescription.stimulation_us + slack_us:
+            text = "stimulation lasted longer than prescribed, by the host's clock"
+            context.fail(End.CLOCK, text, EXAMINE, now_us)
 
     def _ran_by(self, now_us: int) -> int:
         return self._ran_us + (0 if self._run_began_us is None else now_us - self._run_began_us)

@@ -11,11 +11,10 @@ from typing import NamedTuple
 from stimctl import entries, limits
 from stimctl.session.closing import Closing
 from stimctl.session.context import Context
-from stimctl.session.plausibility import Implausible
 from stimctl.session.preparation import Preparation
 from stimctl.session.states import OUTPUT, QUIET, STARTING, STIMULATING, STOPPING, End, State, Task
 from stimctl.session.stimulation import Stimulation
-from stimctl.session.view import LOOK_AFTER, PULL_THE_LEADS, Priority
+from stimctl.session.view import EXAMINE, PULL_THE_LEADS, Priority
 from stimctl.stimulators.base import Identity
 from stimctl.wire import codec as m
 from stimctl.wire.codes import GIVES_OUTPUT, DeviceState, EndReason
@@ -84,9 +83,9 @@ class Telemetry:
         elif identity is None:
             return
         elif boot_id != identity.boot_id:
-            self._device_ended(End.RESET, now_us)
+            stimulate.ended_by_device(End.RESET, now_us)
         elif device_state == _ENDED_ON_DEVICE and context.times.armed_us is not None:
-            self._device_ended(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
+            stimulate.ended_by_device(_DEVICE_ENDS.get(EndReason(status.end_reason), End.IMPLAUSIBLE), now_us)
         elif context.state in STIMULATING:
             # While targets are set one after the other, nearly all that is told is older than some answer.
             if not is_old and device_state != stimulate.device_state:
@@ -104,7 +103,7 @@ class Telemetry:
         """While nothing is stimulated: nothing may be given that was not asked for, and an arm may lapse."""
         context = self._context
         if status.state in GIVES_OUTPUT and context.state not in OUTPUT and not context.is_pending(Task.STARTING):
-            self._stimulate.found(Implausible(End.IMPLAUSIBLE, "the device gives output that was not ordered"), now_us)
+            context.fail(End.IMPLAUSIBLE, "the device gives output that was not ordered", EXAMINE, now_us)
         elif context.state in STARTING:
             if self._prepare.on_lapsed(status, now_us):
                 self._stimulate.hold_next = None
@@ -137,7 +136,7 @@ class Telemetry:
             before, context.device.channels[channel] = context.device.channels.get(channel), reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
-                context.ledger_entries.sample(reading)
+                context.dose_tracker.sample(reading)
             finding = None if plausibility is None else plausibility.channel(reading, now_us)
             if finding is not None:
                 self._stimulate.found(finding, now_us)
@@ -160,7 +159,7 @@ class Telemetry:
             checked = self._prepare.in_check() and channel in context.targets
             if flows_ua > (limits.over_current_ua(limits.RAISE_STEP_UA) if checked else limits.ZERO_UA):
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
-                self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
+                context.fail(End.IMPLAUSIBLE, text, EXAMINE, now_us)
             return
         if flows_ua <= limits.ZERO_UA or context.is_pending(Task.STARTING):
             return
@@ -201,8 +200,3 @@ class Telemetry:
         if now_us - line.since_us >= NOISE_US:
             line = _LineMinute(now_us, all_heard, all_damaged, line.told if noisy else 0)
         self._line = line
-
-    def _device_ended(self, end: End, now_us: int) -> None:
-        if end is not End.TIMER:
-            self._context.alarm(Priority.HIGH, f"the device ended the session: {end.value}", LOOK_AFTER, now_us)
-        self._context.stop(now_us, end, "")

@@ -14,10 +14,10 @@ from firmware_sim.native.device import Device
 from firmware_sim.protocol_sim import Serial
 from stimctl.port import VirtualPort
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.replay_metadata import ORDER
 from stimctl.session.runner import Runner
 from stimctl.session.states import ENDED
 from stimctl.stimulators.native import NativeAdapter
+from stimctl.traffic.session_notes import ORDER
 from stimctl.wire import codec as m
 from stimlab.play.host_faults import HostFaults
 from stimlab.play.play import command_of
@@ -117,7 +117,7 @@ class Rig:
         """Turn until nothing passes any more at this instant."""
         self.port.until_us = self.now_us
         self.port.passed = True
-        while (self.port.passed or self.runner._facts) and not self.over:
+        while (self.port.passed or self.runner._port.facts) and not self.over:
             self.port.passed = False
             self.now_us = self.runner._step(self.now_us)
             self._tap()

@@ -44,7 +44,7 @@ TARGETS = (
     Target("timers", "stimctl/session/plausibility.py", _JUDGE),
     Target("watchdog", "firmware_sim/native/machine.py", _MACHINE),
     Target("watchdog", "firmware_sim/native/run_state.py", _MACHINE),
-    Target("watchdog", "stimctl/session/interlocks.py", (f"{_SESSION}test_interlocks.py",), ("_check_alive",)),
+    Target("watchdog", "stimctl/stimulators/interlocks.py", (f"{_ADAPTER}test_interlocks.py",), ("_check_alive",)),
     Target(
         "watchdog",
         "stimctl/session/engine.py",
@@ -63,7 +63,6 @@ TARGETS = (
         "stimctl/session/stimulation.py",
         _HOST,
         (
-            "Stimulation._may_last_us",
             "Stimulation.watch_time",
             "Stimulation._out_of_time",
             "Stimulation._ran_by",

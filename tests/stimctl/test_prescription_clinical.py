@@ -7,8 +7,8 @@ import pytest
 from stimctl.anatomy import Side, place
 from stimctl.errors import InputInvalid, Unsafe, WrongDevice
 from stimctl.prescription import Prescription, from_mapping
-from stimctl.session.interlocks import check_device
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.interlocks import check_device
 from stimctl.wire.codes import Capability
 from tests.stimctl.test_prescription import PROFILES, bench, channel_values, fibromyalgia, made, screened, values
 

@@ -42,9 +42,9 @@ from stimctl.prescription import (
 )
 from stimctl.prescription.plan import LIVING
 from stimctl.profile import Profile, Profiles, choose, load_profiles
-from stimctl.session.interlocks import check_fit, check_kind, no_front_end
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.discovery import DeviceChoice
+from stimctl.stimulators.interlocks import check_fit, check_kind, no_front_end
 from stimctl.wire.codes import simulator_or_hardware
 
 _SCORES = (("pain", "Pain"), ("sensation", "Sensation at the needles"))

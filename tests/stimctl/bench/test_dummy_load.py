@@ -9,7 +9,7 @@ from stimctl.bench.dummy_load import LoadRun, nearest_period_us, prescription_fo
 from stimctl.errors import Misuse, Unsafe
 from stimctl.prescription import Subject, from_mapping
 from stimctl.profile import load
-from stimctl.session.replay_metadata import answers_of
+from stimctl.traffic.session_notes import answers_of
 from stimctl.waveform import Mode
 
 RUN = LoadRun(ohm=1_000, amplitude_ua=1_500, stimulation_us=30_000_000)

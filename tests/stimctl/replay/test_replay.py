@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from stimctl.prescription import Prescription, Subject
 from stimctl.replay import ReplayResult, read_recording, replay
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
 from stimctl.session.engine import UNATTENDED, Engine
-from stimctl.session.replay_metadata import session_note
 from stimctl.session.runner import Runner
 from stimctl.session.states import End
 from stimctl.stimulators import native
 from stimctl.stimulators.discovery import NATIVE, DeviceChoice
 from stimctl.traffic.decoder import Decoder
+from stimctl.traffic.session_notes import session_note
 from stimctl.traffic.transcript import TrafficWriter, read_traffic
 from stimctl.wire.codec import Stop, encode
 from stimctl.wire.codes import Purpose
@@ -127,7 +128,9 @@ def test_a_record_of_a_lost_line_ends_so_again(tmp_path: Path) -> None:
     path, rx = tmp_path / "lost.traffic", prescription(seconds=5)
     with path.open("w", encoding="utf-8") as out:
         writer = TrafficWriter(out, "sim://")
-        writer.note(0, "session", session_note(rx, NATIVE, UNATTENDED, 0, virtual=True))
+        writer.note(
+            0, "session", session_note(rx, asdict(NATIVE), [state.name for state in UNATTENDED], 0, virtual=True)
+        )
         port = RecordedPort(Gone(open_port("sim://"), 3_030_000), writer)
         log = ListLog(Tape())
         engine = Engine(native.NativeAdapter(), rx, log, session_id="lost")
@@ -222,7 +225,7 @@ def test_another_end_is_a_difference(tmp_path: Path) -> None:
 @pytest.mark.parametrize("subject", [Subject.PERSON, Subject.ANIMAL])
 def test_nothing_of_a_person_or_an_animal_is_recorded(subject: Subject) -> None:
     rx = forged(prescription(), subject=subject, operator="Dr Who", pseudonym="p-17")
-    note = session_note(rx, NATIVE, frozenset(), 5, virtual=False)
+    note = session_note(rx, asdict(NATIVE), (), 5, virtual=False)
     assert note["prescription"] is note["profile"] is None
     assert "Who" not in json.dumps(note)
 

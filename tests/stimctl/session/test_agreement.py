@@ -57,8 +57,8 @@ def test_plan_and_device_count_are_equal_and_are_those_by_hand(half_hour: tuple[
 def test_what_was_measured_agrees_within_the_stated_accuracy(half_hour: tuple[Rig, SessionReport]) -> None:
     rig, report = half_hour
     assert report.measured is not None
-    assert rig.engine.identity is not None
-    identity, width_time_us = rig.engine.identity, PULSES[0] * 600 + PULSES[1] * 200
+    assert rig.engine._context.device.identity is not None
+    identity, width_time_us = rig.engine._context.device.identity, PULSES[0] * 600 + PULSES[1] * 200
     allowed_pc = sum(CHARGE_PC) * identity.readback_accuracy_permille // 1_000
     allowed_pc += width_time_us * identity.readback_accuracy_ua
     measured_pc = sum(report.measured["1"]["charge_pc"])

@@ -20,6 +20,7 @@ from stimctl.wire.codes import DeviceState
 from tests.stimctl.session.world import ListLog, S, Tape, at_1_ma
 
 SESSION, BOOT, STOP_US = 5, 7, 100 * S
+ACKNOWLEDGED = m.Acknowledged(SESSION, int(DeviceState.IDLE), 50 * S)
 ZERO = ZeroConfirmed(3_000, 2_000, 4, device_time_us=50 * S)
 IDENTITY: Identity = identified(
     m.Welcome(2, BOOT, 1, 0, 0),
@@ -323,7 +324,7 @@ def test_counts_are_read_after_zero_and_forgotten_after_the_log() -> None:
     assert bench.line.command[-1] == ("acknowledge", SESSION, STOP_US + 5_000)
     assert bench.context.is_pending(Task.ACKNOWLEDGING)
     assert bench.want() is None
-    bench.closing.on_acknowledged(STOP_US + 6_000)
+    bench.closing.on_acknowledged(ACKNOWLEDGED, STOP_US + 6_000)
     assert (bench.want(), bench.context.state, bench.context.pending) == (SessionOver(), State.ENDED, None)
     assert bench.alarms() == []
 
@@ -392,7 +393,7 @@ def test_a_count_that_is_not_what_was_commanded_is_an_alarm_and_in_the_report() 
     )
     assert bench.alarms() == [alarm]
     bench.closing.durable(STOP_US + 5_000)
-    bench.closing.on_acknowledged(STOP_US + 6_000)
+    bench.closing.on_acknowledged(ACKNOWLEDGED, STOP_US + 6_000)
     assert bench.closing.report is not None
     assert [each.text for each in bench.closing.report.alarms] == [alarm[1]]
     assert bench.closing.report.zero_confirmed_us == 3_000

@@ -307,7 +307,7 @@ def test_a_log_that_breaks_in_an_unforeseen_way_does_not_keep_the_stop_back() ->
 
     rig = Rig(at_1_ma())
     log = Broken(rig.tape)
-    rig.engine._context.ledger_entries.put = log.put
+    rig.engine._context.log = log
     with pytest.raises(Bug):
         rig.run((8 * S, AskStop()))
     assert rig.last_pulse_us() <= 8 * S + PULSE_US
@@ -317,7 +317,7 @@ def log_breaks(engine: Engine, _now_us: int) -> None:
     def put(_kind: str, _at_us: int, _body: Mapping[str, Any]) -> None:
         raise Bug("the log")
 
-    engine._context.ledger_entries.put = put  # type: ignore[assignment]
+    engine._context.log.put = put  # type: ignore[assignment]
 
 
 class Watched(Line):

@@ -260,8 +260,8 @@ def test_the_dose_of_a_session_that_was_cut_off_is_fetched_at_the_next_connectio
     report = second.run()
     ended_at_zero(second, report, End.TIMER)
     ((serial, records),) = second.recovered
-    assert second.engine.identity is not None
-    assert serial == second.engine.identity.serial
+    assert second.engine._context.device.identity is not None
+    assert serial == second.engine._context.device.identity.serial
     assert records.record.nonce == first.log.of("armed")[-1]["nonce"]
     assert records.record.end_reason == EndReason.WATCHDOG
     counted = {each.channel: each.pulses_0 + each.pulses_1 for each in records.counters}

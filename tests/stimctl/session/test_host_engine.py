@@ -10,7 +10,7 @@ from stimctl.errors import IllegalEvent, LineFault, LineLost, TimedOut
 from stimctl.session.closing import GIVE_UP_STOP_US
 from stimctl.session.commands import AskStop, CheckIn, LineGone, Proceed
 from stimctl.session.engine import STOOD_STILL_US, Engine
-from stimctl.session.plausibility import Implausible
+from stimctl.session.plausibility import Implausible, Plausibility
 from stimctl.session.preparation import CHECK_SLACK_US
 from stimctl.session.states import End, Pending, State, Task
 from stimctl.session.view import Priority
@@ -98,7 +98,6 @@ def test_keepalives_begin_with_the_arm_and_the_session_with_its_first(
     made._context.state = State.CHECKED
     made._prepare.on_armed(_armed(purpose), 10 * S)
     assert (made._context.times.armed_us, made._context.times.alive_due_us) == (10 * S, 10 * S + limits.KEEPALIVE_US)
-    assert made._context.times.alive_us == 10 * S, "an arm is as good as a keepalive"
     assert (made._context.device.session_number, made.state) == (5, state)
     assert made._context.is_pending(Task.STARTING)
     assert due.started == targets_ua
@@ -128,7 +127,7 @@ def _armed(purpose: Purpose) -> m.Armed:
 )
 def test_keepalives_end_with_an_arm_that_lapsed(told: DeviceState, was: State, now: State, kept: bool) -> None:
     made, _ = engine()
-    made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S, 0)
+    made._context.state, made._context.pending = was, Pending(Task.STARTING, 10 * S)
     made._context.times.alive_due_us = 11 * S
     made._stimulate.hold(10 * S, "")
     status = m.Status(
@@ -183,7 +182,7 @@ def test_what_is_no_check_may_last() -> None:
     assert end_of(made) is None
 
 
-@pytest.mark.parametrize(("pending", "end"), [(Pending(Task.CHECK, 0, 0), End.IMPLAUSIBLE), (None, None)])
+@pytest.mark.parametrize(("pending", "end"), [(Pending(Task.CHECK, 0), End.IMPLAUSIBLE), (None, None)])
 def test_an_impedance_check_that_does_not_end_is_ended(pending: Pending | None, end: End | None) -> None:
     made, due = engine()
     made._context.state, made._context.pending, made._context.times.entered_us = State.CHECKING, pending, 0
@@ -338,7 +337,7 @@ def test_a_turn_later_than_its_deadline_by_over_a_fifth_of_a_second_is_told(late
     assert STOOD_STILL_US == 200_000
     made, due = engine()
     times = made._context.times
-    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
+    due.heard_us = times.checked_in_us = made._deadline_us = 10 * S
     made._turned_us = 10 * S - 90_000
     times.alive_due_us = 11 * S
     turn = made.step(10 * S + late_us)
@@ -363,7 +362,7 @@ def test_who_sleeps_in_a_stop_is_told_so_and_who_has_nothing_to_keep_alive_is_no
 def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer_by() -> None:
     made, due = engine()
     times = made._context.times
-    times.alive_us = due.heard_us = times.checked_in_us = made._deadline_us = made._turned_us = 10 * S
+    due.heard_us = times.checked_in_us = made._deadline_us = made._turned_us = 10 * S
     times.entered_us, times.alive_due_us = 9 * S, 11 * S
     made.step(10 * S + 700_000)
     assert times.entered_us == 9 * S + 700_000
@@ -372,21 +371,22 @@ def test_what_this_program_slept_through_an_impedance_check_does_not_last_longer
 def test_what_this_program_slept_through_is_no_time_that_a_task_takes() -> None:
     made, due = engine()
     times = made._context.times
-    times.alive_us = due.heard_us = times.checked_in_us = times.status_us = made._deadline_us = made._turned_us = 10 * S
+    due.heard_us = times.checked_in_us = times.status_us = made._deadline_us = made._turned_us = 10 * S
     times.alive_due_us = 11 * S
-    made._context.pending = Pending(Task.HOLD, 9 * S, 0)
+    made._context.pending = Pending(Task.HOLD, 9 * S)
     made.step(10 * S + 700_000)
-    assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000, 0)
+    assert made._context.pending == Pending(Task.HOLD, 9 * S + 700_000)
 
 
-def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through() -> None:
-    """Two turns a millisecond apart do not shift every timer twice."""
+@pytest.mark.parametrize("after_us", [1_000, STOOD_STILL_US])
+def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through(after_us: int) -> None:
+    """Two turns so little apart do not shift every timer twice."""
     made, due = engine()
     times = made._context.times
     made._deadline_us, made._turned_us = 9 * S, 10 * S
-    times.alive_us = due.heard_us = times.checked_in_us = times.status_us = 10 * S
+    due.heard_us = times.checked_in_us = times.status_us = 10 * S
     times.alive_due_us = 11 * S
-    assert not made.step(10 * S + 1_000).events
+    assert not made.step(10 * S + after_us).events
     assert due.heard_us == 10 * S
 
 
@@ -394,7 +394,7 @@ def test_what_was_due_at_the_last_turn_and_was_left_then_was_not_slept_through()
 def test_longer_than_the_watchdog_waits_it_ends_the_session(silent_us: int, ends: bool) -> None:
     made, due = engine()
     times = made._context.times
-    times.alive_us, made._deadline_us = 10 * S, 10 * S + 250_000
+    made._deadline_us = 10 * S + limits.KEEPALIVE_US
     times.alive_due_us = due.heard_us = times.checked_in_us = times.status_us = made._deadline_us
     turn = made.step(10 * S + silent_us)
     (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
@@ -410,7 +410,7 @@ def test_whoever_stood_still_says_by_when_output_ends(identity: Identity, within
     made, due = engine()
     made._context.device.identity = identity
     times = made._context.times
-    times.alive_us = times.alive_due_us = times.checked_in_us = due.heard_us = made._deadline_us = 10 * S
+    times.alive_due_us = times.checked_in_us = due.heard_us = made._deadline_us = 10 * S
     turn = made.step(10 * S + limits.WATCHDOG_US + 1)
     (alarm,) = [event for event in turn.events if hasattr(event, "priority")]
     assert f"output ends within {within} by itself" in alarm.action
@@ -432,8 +432,8 @@ def test_an_operator_who_goes_on_while_it_stood_still_is_heard_first() -> None:
     """The pause counts neither as the operator's nor as the device's silence."""
     made, due = engine()
     times = made._context.times
-    times.alive_us = made._deadline_us = 10 * S
-    times.alive_due_us = due.heard_us = times.status_us = 10 * S
+    made._deadline_us = due.heard_us = times.status_us = 10 * S
+    times.alive_due_us = 10 * S + limits.KEEPALIVE_US
     times.checked_in_us = 10 * S - limits.CHECK_IN_US
     made.step(10 * S + 900_000, command=[Proceed()])
     assert made.state is not State.STOPPING
@@ -444,7 +444,10 @@ def test_what_it_slept_is_told_to_who_judges_the_device(monkeypatch: pytest.Monk
     made, due = engine()
     made._deadline_us = due.heard_us = 10 * S
     slept: list[int | tuple[int, int]] = []
-    monkeypatch.setattr(made._stimulate, "stood_still", slept.append)
+    made._stimulate.plausibility = judge = Plausibility(
+        IDENTITY, made._context.prescription.program, 2_000, made._context.targets
+    )
+    monkeypatch.setattr(judge, "stood_still", slept.append)
     monkeypatch.setattr(made._close, "stood_still", lambda *told: slept.append(told))
     made.step(10 * S + 300_000)
     assert slept == [300_000, (300_000, 10 * S + 300_000)]
@@ -458,7 +461,7 @@ def test_a_check_in_and_a_keepalive_leave_their_times() -> None:
     times = made._context.times
     times.alive_due_us = due.heard_us = made._deadline_us = 10 * S
     made.step(10 * S, command=[CheckIn()])
-    assert (times.checked_in_us, times.alive_us) == (10 * S, 10 * S)
+    assert (times.checked_in_us, times.alive_due_us) == (10 * S, 10 * S + limits.KEEPALIVE_US)
 
 
 def test_damaged_frames_are_counted_by_the_minute_and_from_the_first_on() -> None:

@@ -12,10 +12,10 @@ from stimctl.prescription import Subject
 from stimctl.screening import FRESH_US, QUESTIONS, AnswerKind, Screening
 from stimctl.session.commands import AskStop, AskTarget
 from stimctl.session.engine import ATTENDED, Engine
-from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import Identity
+from stimctl.stimulators.interlocks import check_device
 from stimctl.wire import codec as m
 from stimctl.wire.codes import Capability
 from stimctl.wire.framing import FrameSplitter, frame
@@ -134,7 +134,7 @@ def test_what_a_person_needs_of_a_device(lacking: Capability | None) -> None:
     """Current measured, and limits, timer and a watchdog of 1 s held by the device itself."""
     rig = Rig()
     rig.run((S, AskStop()))
-    identity = rig.engine.identity
+    identity = rig.engine._context.device.identity
     assert identity is not None
     person = forged(rig.rx, subject=Subject.PERSON)
     hardware = forged(identity, simulator=False)
@@ -198,8 +198,8 @@ def test_a_watchdog_that_is_too_slow_is_none_for_an_animal(watchdog_ms: int) -> 
 def identity_of_the_rig() -> Identity:
     rig = Rig()
     rig.run((S, AskStop()))
-    assert rig.engine.identity is not None
-    return rig.engine.identity
+    assert rig.engine._context.device.identity is not None
+    return rig.engine._context.device.identity
 
 
 # --- echoes and refusals -----------------------------------------------------------------------------

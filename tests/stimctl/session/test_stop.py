@@ -20,10 +20,10 @@ from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower
 from stimctl.session.context import EngineStep
 from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
-from stimctl.session.replay_metadata import ORDER
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import Alarm, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
+from stimctl.traffic.session_notes import ORDER
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState, EndReason
 from tests.stimctl.session.world import (

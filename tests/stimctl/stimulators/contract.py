@@ -76,7 +76,7 @@ class StimulatorContract:
     def test_nothing_flows_before_somebody_starts(self) -> None:
         bench = self.bench(auto=ATTENDED)
         report = bench.run((5, stop))
-        assert bench.engine.identity is not None
+        assert bench.engine._context.device.identity is not None
         assert report.end is End.OPERATOR
         assert self.kinds_flowed(bench) == 0
 

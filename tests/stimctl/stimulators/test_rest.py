@@ -168,7 +168,7 @@ def test_a_cut_is_open_by_one_phase_at_most(dialect: str, at_s: float) -> None:
     if last["evidence"] == "estimated":
         assert last["open_charge_pc"] == 200_000
     assert abs(bench.recorder.net_fc(1)) // 1_000 <= 200_000 * 1.02
-    identity = bench.engine.identity
+    identity = bench.engine._context.device.identity
     assert identity is not None
     assert identity.stops_mid_pulse
 

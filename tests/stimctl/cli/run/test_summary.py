@@ -9,8 +9,8 @@ from stimctl.cli.run.document import run_document
 from stimctl.cli.run.summary import SavedFiles, summary_text
 from stimctl.ledger import Entry, Ledger
 from stimctl.ledger.recovery import close_unfinished
-from stimctl.session.interlocks import contact_problems
 from stimctl.session.states import End
+from stimctl.stimulators.interlocks import contact_problems
 from stimctl.wire.codec import Impedance
 from stimctl.wire.codes import ohm_text
 from tests.stimctl.cli.run.test_command import BACK, run, short

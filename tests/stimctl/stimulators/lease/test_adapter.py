@@ -9,12 +9,12 @@ from stimctl import limits
 from stimctl.errors import Suspended, WrongDevice
 from stimctl.prescription import Subject
 from stimctl.session.commands import Raise
-from stimctl.session.interlocks import check_device
 from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators import base
 from stimctl.stimulators.capabilities import MISSING
 from stimctl.stimulators.discovery import DeviceChoice, identify
+from stimctl.stimulators.interlocks import check_device
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.stimjim.dialects import StimJimAdapterA
 from stimctl.stimulators.targets import Targets

@@ -7,7 +7,6 @@ from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskStop
 from stimctl.session.engine import ATTENDED
-from stimctl.session.monotonic_port import MonotonicPort
 from stimctl.session.states import End, State
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.wire import codec as m
@@ -61,34 +60,6 @@ def test_stop_frames_go_on_when_the_clock_goes_back_under_them() -> None:
     assert rig.engine.state is State.ENDED
     sent = rig.tape.messages(m.Stop)
     assert len(sent) >= limits.STOP_TRY_US // limits.STOP_RESEND_US - 10
-
-
-def test_it_is_the_ports_own_clock_as_long_as_that_goes_on() -> None:
-    rig = Rig(at_1_ma())
-    port = MonotonicPort(rig.line)
-    assert port.wait(5_000) == b""
-    assert port.now_us() == rig.line.now_us() == 5_000
-    assert not port.went_back
-
-
-def test_what_the_clock_lost_is_added_from_then_on() -> None:
-    rig = Rig(at_1_ma())
-    line = Back(rig.line, 6_000, 4_000)
-    port = MonotonicPort(line)
-    port.wait(5_000)
-    assert (port.now_us(), port.went_back) == (5_000, False)
-    port.wait(7_000)
-    assert (line.now_us(), port.now_us(), port.went_back) == (3_000, 5_000, True)
-    port.wait(9_000)
-    assert (line.now_us(), port.now_us()) == (7_000, 9_000)
-
-
-def test_it_goes_on_from_where_a_wait_was_to_end_and_says_by_how_much() -> None:
-    port = MonotonicPort(Rig(at_1_ma()).line)
-    port.wait(5_000)
-    assert port.now_us() == 5_000
-    assert [port.skip_to(until_us) for until_us in (8_000, 8_000, 3_000)] == [3_000, 0, 0]
-    assert port.now_us() == 8_000
 
 
 BOARDS = {

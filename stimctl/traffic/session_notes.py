@@ -1,18 +1,15 @@
-"""The metadata that a traffic file needs so that its session can be replayed; `stimctl.replay.recording` reads them.
+"""The notes that a traffic file needs so that its session can be replayed; `stimctl.replay.recording` reads them.
 
 Nothing of a person or an animal is ever in it: a record of traffic is there to be sent around.
 """
 
-from collections.abc import Collection
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from stimctl.prescription import Prescription, values_of
 from stimctl.prescription.plan import LIVING
-from stimctl.session.states import State
-from stimctl.stimulators.discovery import DeviceChoice
 
 SESSION = "session"  # what was run
 BEGUN = "begun"  # the engine's clock began
@@ -22,17 +19,20 @@ ENDED = "ended"  # how it ended
 
 
 def session_note(
-    rx: Prescription, choice: DeviceChoice, auto: Collection[State], first_sequence: int, *, virtual: bool
+    rx: Prescription, device: Mapping[str, Any], auto: Iterable[str], first_sequence: int, *, virtual: bool
 ) -> dict[str, Any]:
-    """The note of what is run. For a person or an animal the prescription is left out, and no replay is possible."""
+    """The note of what is run: on which `device` (as a `DeviceChoice` says it), leaving the states of `auto` by itself.
+
+    For a person or an animal the prescription is left out, and no replay is possible.
+    """
     private = rx.subject in LIVING
     profile, shared = _profile_texts(rx)
     return {
         "prescription": None if private else answers_of(rx),
         "profile": None if private else profile,
         "profile_shared": None if private else shared,
-        "device": {name: value for name, value in asdict(choice).items() if value is not None},
-        "auto": sorted(state.name for state in auto),
+        "device": {name: value for name, value in device.items() if value is not None},
+        "auto": sorted(auto),
         "first_sequence": first_sequence,
         "virtual": virtual,
     }

@@ -4,7 +4,7 @@ A host whose monotonic clock goes back is not to be trusted: the session ends. W
 stop frame would follow the first. So what the clock lost is added to it from then on.
 """
 
-from stimctl.port import Port
+from stimctl.port.base import Port
 
 
 class MonotonicPort:

@@ -7,9 +7,9 @@ import pytest
 
 from stimctl.errors import Unsafe, WrongDevice
 from stimctl.prescription import Subject
-from stimctl.session.interlocks import check_device
 from stimctl.stimulators.base import Identity
 from stimctl.stimulators.capabilities import MISSING
+from stimctl.stimulators.interlocks import check_device
 from stimctl.wire.codes import Capability
 from tests.stimctl.session.test_plausibility import IDENTITY
 from tests.stimctl.session.world import forged, prescription
