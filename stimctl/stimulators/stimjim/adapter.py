@@ -50,14 +50,13 @@ class _SentSlot:
 
 @dataclass(slots=True)
 class _Stopping:
-    """A stop, and how far it is. `stale` lines are to come that answer the one before, which was sent more than once.
+    """A stop, and how far it is.
 
     Grounding is undone by the next pulse: while a train `may_play`, the stop of the train itself must be answered.
     """
 
     may_play: bool
     measure: bool = False
-    stale: int = 0
     forced: set[str] = field(default_factory=set)
     grounded: set[int] = field(default_factory=set)
     currents_ua: list[int] = field(default_factory=list)
@@ -92,9 +91,6 @@ class StimJimAdapter(d.LeaseDevice):
         self._boots_until_us: int | None = 0
         # Until when answers to a stop, or what a train that it cut had to tell, may still come.
         self._late_until_us = 0
-        # Lines that will say that an output is grounded, and until when they are expected.
-        self._groundings = 0
-        self._groundings_until_us = 0
         self._stop_left = False
 
     def connect(self, now_us: int) -> None:
@@ -150,8 +146,8 @@ class StimJimAdapter(d.LeaseDevice):
         self._state = state
         self._answer.forget()
         self._asked = self._ready = None
-        self._groundings = self._groundings if now_us < self._groundings_until_us else 0
-        self._stopping = _Stopping(may_play, stale=self._groundings)
+        self.command_gate.stop_anew(all_told=now_us >= self._late_until_us)
+        self._stopping = _Stopping(may_play)
 
     def apart(self) -> "StimJimAdapter":
         return type(self)()
@@ -159,10 +155,10 @@ class StimJimAdapter(d.LeaseDevice):
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
         for message in self._reader.feed(data):
-            if isinstance(message, text.OutputGrounded):
-                self._groundings = max(0, self._groundings - 1)
             take = _TABLE.get((self._state, type(message)), "_unasked")
             events += getattr(self, take)(message, now_us)
+            if isinstance(message, text.OutputGrounded):
+                self.command_gate.grounded()
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -189,14 +185,11 @@ class StimJimAdapter(d.LeaseDevice):
 
     def take_output(self) -> bytes:
         data = super().take_output()
-        self._groundings += len(CHANNELS) * data.count(STOP)
         self._stop_left |= STOP in data
         return data
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
-        if self._groundings:
-            self._groundings_until_us = now_us + d.ANSWER_US
         if self._stop_left:
             self._stop_left = False
             self._late_until_us = now_us + d.ANSWER_US
@@ -204,7 +197,6 @@ class StimJimAdapter(d.LeaseDevice):
     def stood_still(self, late_us: int) -> None:
         super().stood_still(late_us)
         self._late_until_us += late_us
-        self._groundings_until_us += late_us
 
     def _rested(self, message: Any, now_us: int) -> list[Any]:
         """What the device says of the line that was sent last, while it is put at rest."""
@@ -302,9 +294,9 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
         stop = self._stopping
-        if stop.stale:
-            stop.stale -= isinstance(message, text.OutputGrounded)
-        elif isinstance(message, text.StopForced):
+        if self.command_gate.stale:
+            return []  # an answer to the stop before, which was sent more than once
+        if isinstance(message, text.StopForced):
             stop.forced.add(message.engine)
         else:
             stop.grounded.add(message.channel)

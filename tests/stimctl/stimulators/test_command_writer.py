@@ -13,9 +13,10 @@ from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.command_writer import CommandWriter
 from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
-from stimctl.stimulators.lease.device import NOT_TAKEN
+from stimctl.stimulators.lease.device import NOT_TAKEN, ZeroReported
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.gate import HARMLESS_SLOT, READ_CURRENTS, STOP, StimJimGate
 from tests.stimctl.session.world import Delayed, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
@@ -106,6 +107,38 @@ def test_no_start_that_was_cut_or_refused_comes_with_a_stop(takes: tuple[int, ..
     assert not after
     assert not before or int(before[1:]) >= 100
     assert gate.took_back is bool(before)
+
+
+def answers(took: bytes) -> list[bytes]:
+    """What a StimJim of dialect A says to each whole line of these."""
+    said = {b"T-1": b"Forcing T train to stop", b"U-1": b"Forcing U train to stop"}
+    said |= {b"M%d,3" % channel: b"Set channel %d to mode 3" % channel for channel in (0, 1)}
+    return [said[line] + b"\n" for line in took.split(b"\n")[:-1] if line in said]
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@pytest.mark.parametrize("more", [0, 1, 18, len(STOP)])
+@pytest.mark.parametrize("some", range(len(STOP) + 1))
+def test_zero_is_told_with_the_answer_to_its_own_stop(some: int, more: int, earlier: int) -> None:
+    """A cut of a lease whose stop the port takes in part, or not at all; then a stop, of which it takes all."""
+    line, jim = Taking(*[len(STOP)] * earlier, some, more), DIALECTS["a"]()
+    writer = CommandWriter(line.write, jim.command_gate.follow_cut)
+
+    def turn(at_us: int) -> None:
+        if writer.send(jim.take_output()):
+            jim.wrote(at_us)
+
+    for at_us in range(0, 20_000 * (3 + earlier), 20_000):
+        jim.stop(at_us, measure=False)
+        turn(at_us)
+    later_us, told = at_us + 1_000, iter(answers(line.took))
+    assert any(jim.receive(answer, later_us) == [ZeroReported(None)] for answer in told)
+    before = len(line.took)
+    jim.stop(later_us, measure=False)
+    turn(later_us)
+    *others, own = [*told, *answers(line.took[before:])]
+    assert [jim.receive(answer, later_us) for answer in others] == [[]] * len(others)
+    assert jim.receive(own, later_us) == [ZeroReported(None)]
 
 
 @pytest.mark.parametrize("some", range(len(SLOT) + 3))
