@@ -6,13 +6,13 @@ import pytest
 
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.factory import DeviceSpec
-from stimctl.errors import LineLost, NotSent, WrongDevice
+from stimctl.errors import LineFault, LineLost, NotSent, WrongDevice
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.command_writer import CommandWriter
-from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
+from stimctl.stimulators.discovery import DeviceChoice, detect, handshake, stimulator
 from stimctl.stimulators.lease.device import NOT_TAKEN, ZeroReported
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
@@ -348,20 +348,57 @@ def test_output_that_stands_is_never_told_as_zero(takes: int, stuck_us: int | No
     assert not any("by itself" in alarm.action + alarm.text for alarm in report.alarms)
 
 
-@pytest.mark.parametrize(("takes", "stuck_us"), [(60, None), (60, 0), (60, 60_000), (300, 0), (60, 900_000)])
+@pytest.mark.parametrize(("takes", "stuck_us"), [(60, 0), (60, 60_000), (300, 0), (300, 60_000)])
 @pytest.mark.parametrize("firmware", PULSEPALS)
-def test_no_half_a_command_is_left_behind_a_handshake(firmware: str, takes: int, stuck_us: int | None) -> None:
+def test_a_command_that_was_cut_in_a_handshake_is_brought_to_its_end(firmware: str, takes: int, stuck_us: int) -> None:
     spec, choice = PULSEPALS[firmware]
     recorder = Recorder()
-    device = spec.make(seed=1, load="r1k", recorder=recorder)
-    line = Pulled(port_of(device), takes, stuck_us)
-    with pytest.raises(LineLost, match=r"stay driven: PULL THE LEADS"):
+    line = Pulled(port_of(spec.make(seed=1, load="r1k", recorder=recorder)), takes, stuck_us)
+    assert handshake(line, stimulator(choice, line)).identity.firmware == firmware
+    line.let_pass(S)
+    assert recorder.end_us() == 0
+
+
+@pytest.mark.parametrize("stuck_us", [None, 900_000])
+@pytest.mark.parametrize("firmware", PULSEPALS)
+def test_half_a_command_that_a_handshake_leaves_behind_is_told(firmware: str, stuck_us: int | None) -> None:
+    spec, choice = PULSEPALS[firmware]
+    line = Pulled(port_of(spec.make(seed=1, load="r1k")), 60, stuck_us)
+    with pytest.raises(LineLost, match=r"(took only a part|is gone). Its output may stay driven: PULL THE LEADS"):
         handshake(line, stimulator(choice, line))
     line.let_pass(S)
-    in_time = stuck_us is not None and stuck_us <= 60_000
-    if in_time:
-        assert recorder.end_us() == 0
-        assert handshake(line, stimulator(choice, line)).identity.firmware == firmware
-    else:
-        with pytest.raises(WrongDevice, match="PULL THE LEADS"):
-            handshake(line, stimulator(choice, line))
+    with pytest.raises(WrongDevice, match="PULL THE LEADS"):
+        handshake(line, stimulator(choice, line))
+
+
+DEVICES = {**BOARDS, "native": (DeviceSpec("native"), DeviceChoice())}
+
+
+@pytest.mark.parametrize("for_us", [20_000, 300_000, 2_500_000])
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_handshake_that_left_no_byte_is_tried_again(device: str, for_us: int) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), 0, for_us)
+    identity = handshake(line, stimulator(choice, line)).identity
+    assert identity.model
+    assert line.refused
+    assert line.now_us() < for_us + 60_000
+
+
+@pytest.mark.parametrize("device", ["native", "21", "b"])
+def test_a_search_that_left_no_byte_is_tried_again(device: str) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), 0, 900_000)
+    assert detect(line)[0] == choice.device
+
+
+@pytest.mark.parametrize("at_us", [0, 1])
+@pytest.mark.parametrize("device", BOARDS)
+def test_a_port_that_takes_no_handshake_is_named(device: str, at_us: int) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), at_us, 60 * S)
+    with pytest.raises(LineFault, match="the port takes no bytes"):
+        handshake(line, stimulator(choice, line))
+    assert line.now_us() <= 3 * S + 20_000
+    with pytest.raises(NotSent):
+        detect(line)
