@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import Intruded, earliest, failed
+from stimctl.stimulators.base import Intruded, OutputPaused, earliest, failed
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.ordered_lease import OrderedLease, note, pulse_bounds
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
@@ -19,6 +19,8 @@ from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
 LATE = "no answer from the device in time"
+PAUSE_US = 200_000  # without a pulse that was due: longer than lowering once takes on a line of 15 ms each way [choice]
+PAUSED = "no output while a target is lowered again and again: it comes back as soon as the target stays"
 
 
 class LeaseObserver(Protocol):
@@ -53,7 +55,8 @@ class LeaseScheduler:
         self.cut: LeaseCut | None = None
         self._given: OrderedLease | None = None
         self._turned_us = 0
-        self._last: Lease | None = None
+        # Whether it was told that lowering keeps the output at zero. None: nothing was lowered since a lease ended.
+        self._told_pause: bool | None = None
         # The lease that is being put into the device, or `_stands` in it.
         self._ahead: Lease | None = None
         self._stands = False
@@ -88,6 +91,7 @@ class LeaseScheduler:
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
         """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
+        self._told_pause = bool(self._told_pause)
         if self._given is None or target_ua >= self._given.lease.level_ua(channel):
             return False
         if self.cut is None:
@@ -149,7 +153,18 @@ class LeaseScheduler:
         running, _begun = self.running(now_us)
         if running is not None:
             return running.level_ua(channel)
-        return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
+        if self.plan is None:
+            return 0
+        last_ua = self.plan.ramp_ua[channel]
+        return min(last_ua - last_ua % self.plan.program.quantum_ua, self.aims_ua()[channel])
+
+    def pause(self, now_us: int) -> list[Any]:
+        """What there is to tell of an output that stays at zero because targets are lowered: once."""
+        waits = self._told_pause is False and self._grid_us is not None and now_us - self._grid_us >= PAUSE_US
+        if not waits or self.running(now_us)[0] is not None:
+            return []
+        self._told_pause = True
+        return [OutputPaused(PAUSED)]
 
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
         if self._given is not None:
@@ -253,7 +268,7 @@ class LeaseScheduler:
             self.cut.zero_us = now_us
             return self._settle(ordered_lease, self.cut, event)
         self._answer.forget()
-        self._given = None
+        self._given = self._told_pause = None
         early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
         least, most = pulse_bounds(ordered_lease, event, now_us, exact=early is None)
         least = least if self._dialect.tells_ends else 0  # nobody would tell that it was broken off
@@ -275,7 +290,6 @@ class LeaseScheduler:
     def _pass_on(self, ordered_lease: OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
         lease, self._given = ordered_lease.lease, None
-        self._last = lease
         if self._is_preparing:
             # What is put into the device for the time after this one is late only now.
             self._answer.expect(d.ANSWER_US, now_us, written=True)
