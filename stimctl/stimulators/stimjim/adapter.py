@@ -132,10 +132,9 @@ class StimJimAdapter(d.LeaseDevice):
         self._answer.expect(d.ANSWER_US, now_us)
 
     def stop(self, now_us: int, *, measure: bool) -> None:
-        if self._state not in (DialogState.STOPPING, DialogState.READING):
-            self._stop_anew(
-                DialogState.STOPPING, now_us, may_play=self._train is not None or self._state is DialogState.UNKNOWN
-            )
+        if self._state not in _STOPS:
+            may_play = self._train is not None or self._state is DialogState.UNKNOWN
+            self._stop_anew(DialogState.STOPPING, now_us, may_play=may_play)
         self._stopping.measure |= measure
         self.command_gate.send(STOP, now_us)
         if self._state is DialogState.READING:
@@ -206,7 +205,9 @@ class StimJimAdapter(d.LeaseDevice):
             return failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
         if step.told is not None and message != step.told:
             asked = step.line.decode("ascii").strip()
-            return failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {message}"))
+            return failed(
+                EchoMismatch(f"the device is not put at rest: {asked} was answered with {text.in_words(message)}")
+            )
         if isinstance(message, text.SlotEcho):
             self.command_gate.echoed(message.index)
         self._steps.popleft()
@@ -222,19 +223,18 @@ class StimJimAdapter(d.LeaseDevice):
         """Something that means nothing here and now: a late answer, or the doing of somebody else."""
         if self._state in (DialogState.UNKNOWN, DialogState.CLEARING) or isinstance(message, text.IdnReply):
             return []
-        late = now_us < self._late_until_us or self._state in (DialogState.STOPPING, DialogState.READING)
-        stray = isinstance(message, text.SlotStarted) and message.index == 0
-        if late and (stray or isinstance(message, _MAY_BE_LATE)):
+        stops, starts = self._state in _STOPS, isinstance(message, text.SlotStarted)
+        late = now_us < self._late_until_us or stops
+        if late and ((starts and message.index == 0) or isinstance(message, _MAY_BE_LATE)):
             return []
         if self._train is not None and isinstance(message, text.TrainComplete | text.StageReport):
             return failed(TimedOut("a train is over whose start was not told: a line was lost; check the cable"))
-        starts = isinstance(message, text.SlotStarted)
-        if starts and self._state in (DialogState.STOPPING, DialogState.READING):
+        if starts and stops:
             # It may have been after the stop.
             measure = self._stopping.measure
             self._stop_anew(DialogState.STOPPING, now_us, may_play=True)
             self.stop(now_us, measure=measure)
-        return [d.Foreign(f"the device told of what was not ordered here: {message}", starts)]
+        return [d.Foreign(f"the device told of what was not ordered here: {text.in_words(message)}", starts)]
 
     def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
         if self._asked is None:
@@ -242,7 +242,8 @@ class StimJimAdapter(d.LeaseDevice):
         index, slot = self._asked.index, self._asked.slot
         self._asked = None
         if message[:2] != (index, slot):
-            return failed(EchoMismatch(f"{text.SlotEcho(index, slot, '')} was sent, and the device holds {message}"))
+            sent, held = text.in_words(text.SlotEcho(index, slot, "")), text.in_words(message)
+            return failed(EchoMismatch(f"{sent} was sent, and the device holds {held}"))
         self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]
@@ -321,18 +322,16 @@ class StimJimAdapter(d.LeaseDevice):
         stop = self._stopping
         if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not stop.forced >= self.engines):
             return []
-        if not stop.measure:
-            return self._at_zero(None, now_us)
         self._train = None
         self.command_gate.over()
+        if not stop.measure:
+            return self._at_zero(None, now_us)
         self.command_gate.send(READ_CURRENTS, now_us)
         self._state = DialogState.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
-        self._train = None
-        self.command_gate.over()
         if self._state is DialogState.CLEARING:
             self.rest(now_us)
             return []
@@ -359,34 +358,24 @@ class StimJimAdapter(d.LeaseDevice):
 
 # What a stop that was sent more than once, or a train that it cut, may have to tell afterwards.
 _MAY_BE_LATE = (
-    *(
-        text.StopForced,
-        text.OutputGrounded,
-        text.CurrentReading,
-        text.TrainComplete,
-        text.StageReport,
-        text.CommandRejected,
-    ),
-    *(text.SlotEcho, text.Setting, text.Detached),
-)
-
+    text.StopForced, text.OutputGrounded, text.CurrentReading, text.TrainComplete, text.StageReport,
+    text.CommandRejected, text.SlotEcho, text.Setting, text.Detached,
+)  # fmt: skip
+_STOPS = (DialogState.STOPPING, DialogState.READING)
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
 _TABLE: dict[tuple[DialogState, type[Any]], str] = {
     (state, message): take
-    for take, message, states in (
-        ("_stop_answer", text.StopForced, (DialogState.CLEARING, DialogState.STOPPING)),
-        ("_stop_answer", text.OutputGrounded, (DialogState.CLEARING, DialogState.STOPPING)),
-        ("_rested", text.SlotEcho, (DialogState.RESTING,)),
-        ("_rested", text.Setting, (DialogState.RESTING,)),
-        ("_rested", text.Detached, (DialogState.RESTING,)),
-        ("_rested", text.CommandRejected, (DialogState.RESTING,)),
-        ("_echo", text.SlotEcho, (DialogState.OPEN,)),
-        ("_started", text.SlotStarted, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
-        ("_complete", text.TrainComplete, (DialogState.OPEN, DialogState.STOPPING)),
-        ("_mean", text.StageReport, (DialogState.OPEN, DialogState.STOPPING)),
-        ("_rejected", text.CommandRejected, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
-        ("_current", text.CurrentReading, (DialogState.READING,)),
+    for take, messages, states in (
+        ("_stop_answer", (text.StopForced, text.OutputGrounded), (DialogState.CLEARING, DialogState.STOPPING)),
+        ("_rested", (text.SlotEcho, text.Setting, text.Detached, text.CommandRejected), (DialogState.RESTING,)),
+        ("_echo", (text.SlotEcho,), (DialogState.OPEN,)),
+        ("_started", (text.SlotStarted,), (DialogState.OPEN, *_STOPS)),
+        ("_complete", (text.TrainComplete,), (DialogState.OPEN, DialogState.STOPPING)),
+        ("_mean", (text.StageReport,), (DialogState.OPEN, DialogState.STOPPING)),
+        ("_rejected", (text.CommandRejected,), (DialogState.OPEN, *_STOPS)),
+        ("_current", (text.CurrentReading,), (DialogState.READING,)),
     )
+    for message in messages
     for state in states
 }
