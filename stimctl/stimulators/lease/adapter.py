@@ -224,14 +224,14 @@ class LeaseAdapter:
 
     def over(self, lease: Lease, done: LeaseDone | None, now_us: int) -> list[Any]:
         if done is not None:
-            assert self._at.identity is not None
+            identity, run = self._at.identity, self._check is None
+            assert identity is not None
             wrong: StimctlError | None = report_checks.wrong_report(lease, done)
-            if self._dialect.measures and self._check is None:
+            if run and self._dialect.measures:
                 wrong = wrong or self._readings.missing(lease, done)
             if wrong is not None:
                 return failed(wrong)
-            identity = self._at.identity
-            direct = self._readings.direct(identity, lease, done) if self._check is None else None
+            direct = self._readings.direct(identity, lease, done) if run else None
             found = report_checks.trip(identity, lease, done) or direct
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):

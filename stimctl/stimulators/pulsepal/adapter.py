@@ -110,7 +110,7 @@ class PulsePalAdapter(d.LeaseDevice):
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
         self.command_gate.send(bytes((gate.START, 77, mask)), now_us)
-        self._lasts_us = lease.pulses * lease.shape.period_us + lease.delay_us + GUARD_US
+        self._lasts_us = lease.train_us + lease.delay_us + GUARD_US
 
     def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
         # An answer that is still on its way is waited out; one to a command that never left will not come. Where that
@@ -300,7 +300,7 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     code -= code % shape.quantum_ua
     interpulse = gate.cycles("period_us", shape.period_us - shape.span_us)
     # The train ends halfway between its last pulse and the one that must not come.
-    train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
+    train = gate.cycles("period_us", lease.train_us) - interpulse // 2
     first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
     delay = gate.cycles("delay_us", delay_us)
     return gate.ChannelOutput(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))
