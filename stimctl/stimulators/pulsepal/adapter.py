@@ -44,9 +44,9 @@ _UNNOTICED = (
     "a trigger that another program sends starts the lease anew: nothing tells",
     "a line that is lost in the middle of a command may leave its outputs driven, for ever: pull the leads",
 )
-
-
 DEAF = "After a command that was cut short it answers nothing, and its outputs may stay driven: PULL THE LEADS"
+_NOBODY = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
+_STUCK = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
 
 
 class PulsePalAdapter(d.LeaseDevice):
@@ -119,25 +119,20 @@ class PulsePalAdapter(d.LeaseDevice):
         ask, ends = _executed(b"", len(gate.CHANNELS) + 1, self._rested), b""
         if self.command_gate.was_cut:
             ask, ends = _Request(gate.HANDSHAKE, 5, None, self._rested), gate.HANDSHAKE
-        again = ask in (self._flying, *self._asks)
-        if not again:
-            self.command_gate.stops_written = 0
-        owed = self._flying if self._flying_sent and not again and not self.command_gate.was_cut else None
-        self._over_us = self._lasts_us = self._begun_us = None
-        self._lease = None
-        first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
+        self._over_us = self._lasts_us = self._begun_us = self._lease = None
+        first = gate.ABORT + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
         self._late_until_us = now_us + d.ANSWER_US
-        if again:
+        if ask in (self._flying, *self._asks):
             return  # what waits, in flight or behind what is owed, is the answer to the first
+        self.command_gate.stops_written = 0
         self._asks.clear()
-        self._flying_sent = owed is not None
-        if owed is None:
-            self._flying = ask
+        if self._flying is None or not self._flying_sent or self.command_gate.was_cut:
+            self._flying, self._flying_sent = ask, False
         else:
-            self._flying = owed._replace(expected=None, then=_nothing)
+            self._flying = self._flying._replace(expected=None, then=_nothing)
             self._asks.append(ask)
 
     def apart(self) -> "PulsePalAdapter":
@@ -169,9 +164,8 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def _swallow_stale(self) -> None:
         """Answers to a stop that was sent again may come in one piece with the answer to the first."""
-        swallowed = min(self._stale, len(self._received))
-        self._stale -= swallowed
-        self._received = self._received[swallowed:]
+        heard, self._received = self._received, self._received[self._stale :]
+        self._stale -= len(heard) - len(self._received)
 
     def _pass_over_cut(self) -> None:
         """Whatever a device answered to commands that were cut, the handshake's answer comes after it."""
@@ -192,10 +186,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self.command_gate.over()
             events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
-            stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
-            nobody = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
-            late = TimedOut(stuck) if self._firmware else WrongDevice(nobody)
-            events += failed(self._answer.missed(late))
+            events += failed(self._answer.missed(TimedOut(_STUCK) if self._firmware else WrongDevice(_NOBODY)))
         return events
 
     def next_deadline_us(self) -> int | None:
