@@ -346,9 +346,7 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.figure_origins(self._dialect.pulse_source, reports_ends=self._dialect.tells_ends)._replace(
-                unsure_pc=self._unsure_pc()
-            ),
+            tally.figure_origins(self._dialect.pulse_source, self._unsure_pc(), reports_ends=self._dialect.tells_ends),
             () if self._check is None else tuple(each for each in self._check.results if each.pulses),
         )
 
@@ -359,11 +357,8 @@ class LeaseAdapter:
         for channel in program.channels:
             counted = self._scheduler.tally.counters(channel, self._at.session)
             bands = ((counted.charge_0_pc, counted.pulses_0), (counted.charge_1_pc, counted.pulses_1))
-            parts = [
-                self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
-                for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False)
-            ]
-            known = [part for part in parts if part is not None]
-            if known:
-                unsure[channel] = sum(known)
+            for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False):
+                part_pc = self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
+                if part_pc is not None:
+                    unsure[channel] = unsure.get(channel, 0) + part_pc
         return unsure

@@ -73,7 +73,6 @@ class PulsePalAdapter(d.LeaseDevice):
         self._flying_sent = False
         self._stale = 0
         self._received = b""
-        self._late_until_us = 0  # answers to a stop may still come until then; one that has not come by then was lost
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -93,8 +92,7 @@ class PulsePalAdapter(d.LeaseDevice):
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
         if self._firmware == 22 and self.command_gate.outputs:
-            held = gate.read_back_of(self.command_gate.outputs)
-            self._ask(_Request(gate.READ_BACK, len(held), held, _nothing), now_us)
+            self._read_back(self.command_gate.outputs, _nothing, now_us)
         self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def rest(self, now_us: int) -> None:
@@ -205,10 +203,6 @@ class PulsePalAdapter(d.LeaseDevice):
             self._begun_us = now_us + self._answer.slowest_us
             self._over_us, self._lasts_us = self._begun_us + self._lasts_us, None
 
-    def stood_still(self, late_us: int) -> None:
-        super().stood_still(late_us)
-        self._late_until_us += late_us
-
     @property
     def _program_op(self) -> int:
         return 92 if self._firmware == 22 else 73
@@ -228,12 +222,14 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
+        reads_back = self._firmware == 22
         frame = gate.program_frame(self._program_op, outputs)
-        if self._firmware != 22:
-            self._ask(_executed(frame, 1, then), now_us)
-            return
+        self._ask(_executed(frame, 1, _nothing if reads_back else then), now_us)
+        if reads_back:
+            self._read_back(outputs, then, now_us)
+
+    def _read_back(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         expected = gate.read_back_of(outputs)
-        self._ask(_executed(frame, 1, _nothing), now_us)
         self._ask(_Request(gate.READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:

@@ -16,7 +16,7 @@ from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import OUR_SLOTS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
+from stimctl.stimulators.stimjim.gate import OUR_SLOTS, READ_CURRENTS, STOP, StimJimGate
 from stimctl.stimulators.stimjim.rest import Step, steps_of
 from stimctl.stimulators.stimjim.train import StartedSlot, phases_of, rests_of, slot_of
 from stimctl.waveform import Program
@@ -37,15 +37,6 @@ class DialogState(Enum):
     OPEN = "leases may be prepared and begun"
     STOPPING = "a stop was sent"
     READING = "grounded, and the currents are asked for"
-
-
-@dataclass(slots=True)
-class _SentSlot:
-    """A slot that waits for its echo. `rejected`: it was, once; what the device had of it may have been cut."""
-
-    index: int
-    slot: HeldSlot
-    rejected: bool = False
 
 
 @dataclass(slots=True)
@@ -81,16 +72,16 @@ class StimJimAdapter(d.LeaseDevice):
         self._simulator = simulator
         self._reader = text.StimJimParser()
         self._state = DialogState.UNKNOWN
-        # The slot that waits for its echo, the one that may be started, the one that was.
-        self._asked: _SentSlot | None = None
+        # The slot that waits for its echo, the one that may be started, the one that was; and whether the first was
+        # rejected and sent once more.
+        self._asked: int | None = None
         self._ready: int | None = None
         self._train: StartedSlot | None = None
+        self._asked_again = False
         self._stopping = _Stopping(may_play=True)
         self._steps: deque[Step] = deque()
         # Until when a board that boots now is asked once more; None once it is known.
         self._boots_until_us: int | None = 0
-        # Until when answers to a stop, or what a train that it cut had to tell, may still come.
-        self._late_until_us = 0
         self._stop_left = False
 
     def connect(self, now_us: int) -> None:
@@ -109,12 +100,10 @@ class StimJimAdapter(d.LeaseDevice):
             raise Unsafe([Problem("channels", foreign, f"{self.name} has channels 1 and 2")])
 
     def prepare(self, lease: Lease, now_us: int) -> None:
-        slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self.command_gate.send(slot.line(index), now_us)
-        self._asked = _SentSlot(index, slot)
-        self._ready = None
+        self.command_gate.send(slot_of(lease).line(index), now_us)
+        self._asked, self._asked_again, self._ready = index, False, None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
@@ -145,7 +134,8 @@ class StimJimAdapter(d.LeaseDevice):
         self._state = state
         self._answer.forget()
         self._asked = self._ready = None
-        self.command_gate.stop_anew(all_told=now_us >= self._late_until_us)
+        gate = self.command_gate
+        gate.groundings = gate.stale = gate.groundings if now_us < self._late_until_us else 0
         self._stopping = _Stopping(may_play)
 
     def apart(self) -> "StimJimAdapter":
@@ -193,10 +183,6 @@ class StimJimAdapter(d.LeaseDevice):
             self._stop_left = False
             self._late_until_us = now_us + d.ANSWER_US
 
-    def stood_still(self, late_us: int) -> None:
-        super().stood_still(late_us)
-        self._late_until_us += late_us
-
     def _rested(self, message: Any, now_us: int) -> list[Any]:
         """What the device says of the line that was sent last, while it is put at rest."""
         step = self._steps[0]
@@ -237,10 +223,10 @@ class StimJimAdapter(d.LeaseDevice):
         return [d.Foreign(f"the device told of what was not ordered here: {text.in_words(message)}", starts)]
 
     def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
-        if self._asked is None:
+        index, self._asked = self._asked, None
+        if index is None:
             return self._unasked(message, now_us)
-        index, slot = self._asked.index, self._asked.slot
-        self._asked = None
+        slot = self.command_gate.slots[index]
         if message[:2] != (index, slot):
             sent, held = text.in_words(text.SlotEcho(index, slot, "")), text.in_words(message)
             return failed(EchoMismatch(f"{sent} was sent, and the device holds {held}"))
@@ -283,10 +269,9 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _rejected(self, message: text.CommandRejected, now_us: int) -> list[Any]:
         """A definition that was cut on its way is rejected too: it drives nothing, and is sent once more."""
-        asked = self._asked
-        if asked is not None and not asked.rejected:
-            asked.rejected = True
-            self.command_gate.send(asked.slot.line(asked.index), now_us)
+        if self._asked is not None and not self._asked_again:
+            self._asked_again = True
+            self.command_gate.send(self.command_gate.slots[self._asked].line(self._asked), now_us)
             return []
         if self.command_gate.took_back:
             self.command_gate.took_back = False

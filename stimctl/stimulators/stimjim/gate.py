@@ -115,10 +115,6 @@ class StimJimGate(Gate):
         """The device told of a grounding."""
         self.groundings, self.stale = max(0, self.groundings - 1), max(0, self.stale - 1)
 
-    def stop_anew(self, *, all_told: bool) -> None:
-        """What was ordered until now is not this stop's. `all_told`: what has not come by now never will."""
-        self.groundings = self.stale = 0 if all_told else self.groundings
-
     def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
         whole = super().follow_cut(data, sent, output)
         # A stop took the place of what had not left: none of that will be answered.
