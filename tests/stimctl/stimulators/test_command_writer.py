@@ -270,6 +270,16 @@ def test_a_device_is_at_rest_though_its_line_took_nothing_for_a_while(board: str
     assert bench.last_us() < 4 * S + 60_000
 
 
+@pytest.mark.parametrize("for_us", [0, 25_000, 45_000])
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_stop_that_the_port_refused_makes_no_later_zero_late(board: str, for_us: int) -> None:
+    rx = prescription(seconds=20, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(Delayed(port, 3_000), 4 * S, for_us))
+    report = bench.run((4.0, AskTarget(1, 600)), (4.08, AskStop()))
+    assert report.zero_confirmed_us is not None
+    assert report.zero_confirmed_us < 15_000
+
+
 @pytest.mark.parametrize("second", [3, 40, 150])
 @pytest.mark.parametrize("first", [1, 24, 30, 190])
 @pytest.mark.parametrize("firmware", PULSEPALS)
