@@ -91,8 +91,10 @@ class LeaseScheduler:
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
         """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
-        self._told_pause = bool(self._told_pause)
-        if self._given is None or target_ua >= self._given.lease.level_ua(channel):
+        given_ua = 0 if self._given is None else self._given.lease.level_ua(channel)
+        if self.plan is not None and target_ua < max(given_ua, self.plan.ramp_ua[channel]):
+            self._told_pause = bool(self._told_pause)
+        if target_ua >= given_ua:
             return False
         if self.cut is None:
             self.begin_cut(CutReason.LOWER, now_us)

@@ -343,3 +343,18 @@ def test_a_target_that_is_lowered_now_and_then_pauses_nothing(
     bench = Bench(which, choice, prescription(seconds=26), line=lambda port: Delayed(port, 15 * MS))
     bench.run(*[(17 + 1.1 * n, AskTarget(1, target_ua)) for n, target_ua in enumerate(changes)])
     assert said_of_pauses(bench) == []
+
+
+def test_a_raise_between_two_leases_on_a_slow_line_is_no_lowering() -> None:
+    """Firmware 22 is waited for four times from one lease to the next: longer than it takes for a pause to be told."""
+
+    def run(*actions: tuple[float, AskTarget]) -> Bench:
+        rx = prescription(seconds=22, profile="bench-100hz", amplitudes_ma={1: 1.0})
+        bench = Bench(*PULSEPAL[1], rx, line=lambda port: Delayed(port, 45 * MS))
+        assert bench.run(*actions).end is End.TIMER
+        return bench
+
+    over_us = next(flow.last_us for flow in run().recorder.flows(1) if flow.first_us > 12 * S)
+    bench = run((over_us / S + 0.06, AskTarget(1, 1_050)))
+    assert bench.adapter.targets[1].applied_ua == 1_050
+    assert said_of_pauses(bench) == []
