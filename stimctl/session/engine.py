@@ -122,6 +122,7 @@ class Engine:
             base.StimulatorFailed: self._failures.on_failed,
             base.Intruded: self._failures.on_intruded,
             base.Unrested: self._failures.on_unrested,
+            base.OutputPaused: lambda event, now_us: context.tell(event.text, now_us),
             base.EntryNoted: lambda event, now_us: context.put(event.entry, now_us),
             m.Status: self._telemetry.on_status,
             m.Channel: self._telemetry.on_channel,

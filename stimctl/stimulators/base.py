@@ -224,6 +224,12 @@ class Intruded(NamedTuple):
     text: str
 
 
+class OutputPaused(NamedTuple):
+    """What was ordered keeps the output at zero for a while, which the operator should know of."""
+
+    text: str
+
+
 class Unrested(NamedTuple):
     """After the session the device may still hold a program that something else could start."""
 

@@ -49,10 +49,9 @@ def table(identities: Iterable[Identity]) -> str:
         ),
         ["output is given in leases of 3 s at most", *("yes" if identity.by_lease else "no" for identity in devices)],
         ["a stop may end a pulse in its middle", *("yes" if each.stops_mid_pulse else "no" for each in devices)],
-        ["may be used on a person", *("no" if _unfit(identity) else "see SAFETY.md" for identity in devices)],
+        [
+            "may be used on a person",
+            *("no" if PERSON_NEEDS & ~each.capabilities else "see SAFETY.md" for each in devices),
+        ],
     ]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _unfit(identity: Identity) -> bool:
-    return bool(PERSON_NEEDS & ~identity.capabilities)

@@ -17,7 +17,7 @@ class CommandWriter:
 
     def __init__(self, write: Callable[[bytes], None], follow_cut: FollowCut) -> None:
         self.line_gone = False
-        self.fault: LineFault | None = None  # the newest
+        self.fault: LineFault | None = None  # of the newest write
         # What the line took a part of, or nothing, and how many of its bytes went.
         self._data, self._sent = b"", 0
         self.owed = b""
@@ -39,5 +39,5 @@ class CommandWriter:
         except LineFault as fault:
             self.fault = fault
             return False
-        self._data, self._sent, self.owed = b"", 0, b""
+        self.fault, self._data, self._sent, self.owed = None, b"", 0, b""
         return True

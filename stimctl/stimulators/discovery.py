@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from stimctl.errors import LineFault, LineLost, Misuse, NotSent, WireError, WrongDevice
 from stimctl.limits import STOP_RESEND_US
 from stimctl.port import Port, open_port
-from stimctl.stimulators.base import DeviceIdentified, Intruded, Stimulator, StimulatorFailed
+from stimctl.stimulators.base import DeviceIdentified, Intruded, Stimulator, StimulatorFailed, earliest
 from stimctl.stimulators.command_writer import CommandWriter
 from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease.adapter import LeaseAdapter
@@ -28,7 +28,6 @@ from stimctl.wire.framing import DELIMITER, FrameSplitter
 
 DEVICES = ("native", "stimjim", "pulsepal", "auto")
 ANSWER_US = 300_000
-CUT_WAITS_US = 500_000  # the longest that a device waits for the rest of a command: a PulsePal 21
 HELLO = m.encode(hello_number(1), m.Hello(PROTOCOL_VERSION))
 # The line end before and after clears what the other questions left in a StimJim's line.
 PROBES = {"native": DELIMITER + HELLO, "stimjim": b"\n" + IDENTIFY, "pulsepal": HANDSHAKE}
@@ -111,18 +110,23 @@ def stimulator(choice: DeviceChoice, port: Port, first_sequence: int = 0) -> Sti
 def detect(port: Port) -> tuple[str, str | None]:
     """Device and dialect at `port`. Raises `WrongDevice` when nothing answers a question that starts nothing.
 
-    A board that boots when its port is opened is asked again for 3 s.
+    A board that boots when its port is opened is asked again for 3 s, and so is one whose port takes nothing; then that
+    raises `NotSent`.
     """
-    until_us = port.now_us() + BOOT_US
+    until_us, refused = port.now_us() + BOOT_US, None
     while port.now_us() < until_us:
-        if _ask(port, "native", _is_native):
-            return "native", None
-        if dialect := _stimjim_dialect(port):
-            return "stimjim", dialect
-        if _ask(port, "pulsepal", _is_pulsepal):
-            return "pulsepal", None
-        port.write(CLEAR_LINE)
-    raise WrongDevice(
+        try:
+            if _ask(port, "native", _is_native):
+                return "native", None
+            if dialect := _stimjim_dialect(port):
+                return "stimjim", dialect
+            if _ask(port, "pulsepal", _is_pulsepal):
+                return "pulsepal", None
+            port.write(CLEAR_LINE)
+            refused = None
+        except NotSent as short:
+            refused = short
+    raise refused or WrongDevice(
         "no known device answered at this port. A StimJim of dialect A never does: name it with "
         f"--device stimjim --dialect a; otherwise look at the port and its cable. Is it a PulsePal? {DEAF}"
     )
@@ -161,42 +165,39 @@ def _shake_hands(port: Port, device: Stimulator) -> DeviceIdentified:
     writer = CommandWriter(port.write, device.follow_cut)
     while True:
         output = device.take_output()
-        if output and not writer.send(output):
-            assert writer.fault is not None
-            _bring_to_end(writer, port)
-            raise writer.fault
-        if output:
+        if (output or writer.owed) and writer.send(output):
             device.wrote(port.now_us())
-        data = port.wait(device.next_deadline_us())
+        data = port.wait(earliest(device.next_deadline_us(), port.now_us() + STOP_RESEND_US if writer.owed else None))
         now_us = port.now_us()
         for event in [*device.receive(data, now_us), *device.advance(now_us)]:
             if isinstance(event, DeviceIdentified):
                 return event
             if isinstance(event, StimulatorFailed):
-                raise event.error
+                # Nobody answers what the port did not take.
+                raise writer.fault if writer.fault and isinstance(event.error, LineFault) else event.error
             if isinstance(event, Intruded):
                 raise WrongDevice(event.text)
 
 
-def _bring_to_end(writer: CommandWriter, port: Port) -> None:
-    """Half a command is not left behind, as long as a device waits for the rest of it."""
-    was_cut = isinstance(writer.fault, NotSent) and writer.fault.sent
-    until_us = port.now_us() + (CUT_WAITS_US if was_cut else 0)
-    while writer.owed and port.now_us() < until_us:
-        port.wait(port.now_us() + STOP_RESEND_US)
-        writer.send(b"")
-
-
 def _ask(port: Port, device: str, answer_in: Callable[[bytes], _T | None], patience_us: int = ANSWER_US) -> _T | None:
-    """What `answer_in` finds in what is reply, the newest of it, after a question that is asked again all the time."""
-    end_us, reply = port.now_us() + patience_us, b""
+    """What `answer_in` finds in the reply, the newest of it, to a question that is asked again all the time.
+
+    Raises `NotSent` where the port did not take it the last time.
+    """
+    end_us, reply, refused = port.now_us() + patience_us, b"", None
     while port.now_us() < end_us:
-        port.write(PROBES[device])
-        until_us = port.now_us() + ANSWER_US
+        try:
+            port.write(PROBES[device])
+            refused = None
+        except NotSent as short:
+            refused = short
+        until_us = port.now_us() + (ANSWER_US if refused is None else STOP_RESEND_US)
         while port.now_us() < until_us:
             reply = (reply + port.wait(until_us))[-_REMEMBERED:]
             if answer := answer_in(reply):
                 return answer
+    if refused is not None:
+        raise refused
     return None
 
 

@@ -6,18 +6,17 @@ from typing import Protocol
 from stimctl.traffic.decoder import DecodedLine
 from stimctl.traffic.transcript import DIRECTIONS, Direction, TrafficChunk
 
-# A command or an answer in words: its kind, its fields, and whether its bytes are neither.
-Said = tuple[str, Mapping[str, str], bool]
+DAMAGED = "damaged"  # the kind of bytes that are neither
+Said = tuple[str, Mapping[str, str]]  # a command or an answer in words: its kind and its fields
 
 
 class Language(Protocol):
-    """A board's language, followed through one record of traffic."""
+    """A board's language, followed through one record of traffic. `tails` is what is left of each sender's bytes."""
+
+    tails: dict[str, bytes]
 
     def hear(self, sender: str, data: bytes) -> Iterator[Said]:
         """What `data`, with what was left of the data before it, completes."""
-
-    def left(self, sender: str) -> bytes:
-        """What is left of a sender's bytes, and is taken away."""
 
 
 class BoardDecoder:
@@ -33,18 +32,16 @@ class BoardDecoder:
     def feed(self, record: TrafficChunk) -> Iterator[DecodedLine]:
         """The lines that `record` completes."""
         self._seen_us = record.at_us
-        for kind, fields, damage in self._language.hear(record.sender, record.data):
-            yield self._line(record.at_us, record.sender, kind, fields, damage=damage)
+        for kind, fields in self._language.hear(record.sender, record.data):
+            yield self._line(record.at_us, record.sender, kind, fields)
 
     def finish(self) -> Iterator[DecodedLine]:
         """What is left when the record ends."""
         for sender in DIRECTIONS:
-            if rest := self._language.left(sender):
+            if rest := self._language.tails.pop(sender, b""):
                 said = {"why": '"cut short at the end"', "bytes": rest.hex(" ")}
-                yield self._line(self._seen_us, sender, "damaged", said, damage=True)
+                yield self._line(self._seen_us, sender, DAMAGED, said)
 
-    def _line(
-        self, at_us: int, sender: Direction, kind: str, fields: Mapping[str, str], *, damage: bool
-    ) -> DecodedLine:
-        self.damaged += damage
+    def _line(self, at_us: int, sender: Direction, kind: str, fields: Mapping[str, str]) -> DecodedLine:
+        self.damaged += kind == DAMAGED
         return DecodedLine(at_us, sender, kind, None, dict(fields))

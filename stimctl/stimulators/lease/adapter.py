@@ -170,7 +170,7 @@ class LeaseAdapter:
         events += self._scheduler.advance(now_us)
         events += self._watch(now_us)
         if self._at.state in STIMULATING:
-            events += self._scheduler.go_on(now_us)
+            events += [*self._scheduler.go_on(now_us), *self._scheduler.pause(now_us)]
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)
@@ -224,14 +224,14 @@ class LeaseAdapter:
 
     def over(self, lease: Lease, done: LeaseDone | None, now_us: int) -> list[Any]:
         if done is not None:
-            assert self._at.identity is not None
+            identity, run = self._at.identity, self._check is None
+            assert identity is not None
             wrong: StimctlError | None = report_checks.wrong_report(lease, done)
-            if self._dialect.measures and self._check is None:
+            if run and self._dialect.measures:
                 wrong = wrong or self._readings.missing(lease, done)
             if wrong is not None:
                 return failed(wrong)
-            identity = self._at.identity
-            direct = self._readings.direct(identity, lease, done) if self._check is None else None
+            direct = self._readings.direct(identity, lease, done) if run else None
             found = report_checks.trip(identity, lease, done) or direct
             # In the check an open lead is what is asked for: its result says so.
             if found is not None and not (self._check is not None and found.reason == EndReason.LEAD_OFF):
@@ -346,9 +346,7 @@ class LeaseAdapter:
             session_record(self._at, self._scheduler.at_us, tally.band_us),
             tuple(tally.counters(channel, session) for channel in wanted),
             measured,
-            tally.figure_origins(self._dialect.pulse_source, reports_ends=self._dialect.tells_ends)._replace(
-                unsure_pc=self._unsure_pc()
-            ),
+            tally.figure_origins(self._dialect.pulse_source, self._unsure_pc(), reports_ends=self._dialect.tells_ends),
             () if self._check is None else tuple(each for each in self._check.results if each.pulses),
         )
 
@@ -359,11 +357,8 @@ class LeaseAdapter:
         for channel in program.channels:
             counted = self._scheduler.tally.counters(channel, self._at.session)
             bands = ((counted.charge_0_pc, counted.pulses_0), (counted.charge_1_pc, counted.pulses_1))
-            parts = [
-                self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
-                for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False)
-            ]
-            known = [part for part in parts if part is not None]
-            if known:
-                unsure[channel] = sum(known)
+            for (charge_pc, pulses), segment in zip(bands, program.segments, strict=False):
+                part_pc = self._dialect.unsure_pc(charge_pc, segment.width_us, pulses)
+                if part_pc is not None:
+                    unsure[channel] = unsure.get(channel, 0) + part_pc
         return unsure

@@ -177,10 +177,12 @@ class LeaseDevice(SansIO, Protocol):
     may_stay_driven: bool = False  # as a `Stimulator`'s
     command_gate: Gate
     _answer: ReplyTimes
+    _late_until_us: int  # answers to a stop may still come until then; one that has not come by then was lost
 
     def __init__(self, gate: Gate) -> None:
         self.command_gate = gate
         self._answer = ReplyTimes()
+        self._late_until_us = 0
 
     def connect(self, now_us: int) -> None: ...
     def prepare(self, lease: Lease, now_us: int) -> None: ...
@@ -211,3 +213,4 @@ class LeaseDevice(SansIO, Protocol):
 
     def stood_still(self, late_us: int) -> None:
         self._answer.stood_still(late_us)
+        self._late_until_us += late_us

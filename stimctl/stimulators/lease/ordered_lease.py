@@ -41,11 +41,11 @@ def pulse_bounds(ordered_lease: OrderedLease, done: LeaseDone, now_us: int, *, e
     lease = ordered_lease.lease
     pulses = lease.pulses if done.pulses is None else done.pulses
     begun_us = ordered_lease.asked_us if ordered_lease.begun_us is None else ordered_lease.begun_us
-    lasted_us, period_us = now_us - begun_us, lease.shape.period_us
-    in_time = lasted_us - ordered_lease.slept_us <= lease.pulses * period_us + LATE_END_US
+    lasted_us = now_us - begun_us
+    in_time = lasted_us - ordered_lease.slept_us <= lease.train_us + LATE_END_US
     if done.pulses is None or (exact and in_time):
         return pulses, pulses
-    return pulses, max(pulses, lease.pulses, lasted_us // period_us) + 1 + ordered_lease.foreign_starts
+    return pulses, max(pulses, lease.pulses, lasted_us // lease.shape.period_us) + 1 + ordered_lease.foreign_starts
 
 
 def note(

@@ -44,6 +44,11 @@ class Lease(NamedTuple):
         return not self.levels
 
     @property
+    def train_us(self) -> int:
+        """How long its whole periods last."""
+        return self.pulses * self.shape.period_us
+
+    @property
     def delay_us(self) -> int:
         """How far into a period its last channel's pulse begins."""
         return max((level.delay_us for level in self.levels), default=0)

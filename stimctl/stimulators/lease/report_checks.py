@@ -149,7 +149,6 @@ class Readings:
 
 def contradicts_clock(lease: Lease, after_us: int) -> EchoMismatch | None:
     """An end that is told before the lease can be over. `after_us` counts from when its start was ordered."""
-    lasts_us = lease.pulses * lease.shape.period_us
-    if after_us >= lasts_us - EARLY_US - lasts_us // EARLY_SHARE:
+    if after_us >= lease.train_us - EARLY_US - lease.train_us // EARLY_SHARE:
         return None
-    return EchoMismatch(f"the device told of its end after {after_us} us, where the lease lasts {lasts_us} us")
+    return EchoMismatch(f"the device told of its end after {after_us} us, where the lease lasts {lease.train_us} us")

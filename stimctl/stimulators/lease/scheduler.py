@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from stimctl.errors import TimedOut, Unsafe
-from stimctl.stimulators.base import Intruded, earliest, failed
+from stimctl.stimulators.base import Intruded, OutputPaused, earliest, failed
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.ordered_lease import OrderedLease, note, pulse_bounds
 from stimctl.stimulators.lease.plan import Lease, LeasePlan
@@ -19,6 +19,8 @@ from stimctl.stimulators.targets import Targets
 from stimctl.waveform import Program
 
 LATE = "no answer from the device in time"
+PAUSE_US = 200_000  # without a pulse that was due: longer than lowering once takes on a line of 15 ms each way [choice]
+PAUSED = "no output while a target is lowered again and again: it comes back as soon as the target stays"
 
 
 class LeaseObserver(Protocol):
@@ -53,7 +55,8 @@ class LeaseScheduler:
         self.cut: LeaseCut | None = None
         self._given: OrderedLease | None = None
         self._turned_us = 0
-        self._last: Lease | None = None
+        # Whether it was told that lowering keeps the output at zero. None: nothing was lowered since a lease ended.
+        self._told_pause: bool | None = None
         # The lease that is being put into the device, or `_stands` in it.
         self._ahead: Lease | None = None
         self._stands = False
@@ -88,7 +91,10 @@ class LeaseScheduler:
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
         """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
-        if self._given is None or target_ua >= self._given.lease.level_ua(channel):
+        given_ua = 0 if self._given is None else self._given.lease.level_ua(channel)
+        if self.plan is not None and target_ua < max(given_ua, self.plan.ramp_ua[channel]):
+            self._told_pause = bool(self._told_pause)
+        if target_ua >= given_ua:
             return False
         if self.cut is None:
             self.begin_cut(CutReason.LOWER, now_us)
@@ -106,10 +112,9 @@ class LeaseScheduler:
     def begin_cut(self, why: CutReason, now_us: int) -> None:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
         cut = LeaseCut(why, now_us, now_us, None if self.cut is None else self.cut.sent_us)
-        self.cut, ordered_lease = cut, self._given
-        waits = why.value.waits and self._dialect.stops_mid_pulse
-        if waits and ordered_lease is not None and not ordered_lease.lease.silent:
-            cut.wait_for_gap(ordered_lease.lease, ordered_lease.written_us, ordered_lease.begun_us)
+        self.cut, given = cut, self._given
+        if why.value.waits and self._dialect.stops_mid_pulse and given is not None and not given.lease.silent:
+            cut.wait_for_gap(given.lease, given.written_us, given.begun_us)
         cut.advance(self._send_stop, now_us)
 
     def give_up(self) -> None:
@@ -125,31 +130,41 @@ class LeaseScheduler:
         """What each channel's ramp goes towards: what was taken of what is wanted."""
         return self._holder.targets.by_channel("heading_ua")
 
+    def _ran(self, now_us: int) -> tuple[Lease, int] | None:
+        """The lease that runs, and for how long: what is cut may give nothing any more once its stop was sent."""
+        given = self._given
+        if given is None or given.begun_us is None or self.plan is None:
+            return None
+        until_us = now_us if self.cut is None or self.cut.sent_us is None else min(now_us, self.cut.sent_us)
+        return given.lease, until_us - given.begun_us
+
     def stimulation_us(self, now_us: int) -> int:
         """Stimulation so far, with what of the running lease has passed."""
-        ordered_lease = self._given
-        if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
-            return self.at_us
-        ran_us = max(0, self._until_us(now_us) - ordered_lease.begun_us)
-        return ordered_lease.lease.begins_us + min(ordered_lease.lease.lasts_us, ran_us)
-
-    def _until_us(self, now_us: int) -> int:
-        """Until when the lease that runs is taken to: what is cut may give nothing any more once its stop was sent."""
-        return now_us if self.cut is None or self.cut.sent_us is None else min(now_us, self.cut.sent_us)
+        ran = self._ran(now_us)
+        return self.at_us if ran is None else ran[0].begins_us + min(ran[0].lasts_us, max(0, ran[1]))
 
     def running(self, now_us: int) -> tuple[Lease | None, int]:
         """The lease that runs, and how many of its pulses have begun."""
-        ordered_lease = self._given
-        if ordered_lease is None or ordered_lease.begun_us is None or self.plan is None:
-            return None, 0
-        return ordered_lease.lease, pulses_begun(ordered_lease.lease, self._until_us(now_us) - ordered_lease.begun_us)
+        ran = self._ran(now_us)
+        return (None, 0) if ran is None else (ran[0], pulses_begun(*ran))
 
     def level_ua(self, channel: int, now_us: int) -> int:
         """The amplitude of a channel in the lease that runs; between two, of the last, as far as it is still wanted."""
         running, _begun = self.running(now_us)
         if running is not None:
             return running.level_ua(channel)
-        return 0 if self._last is None else min(self._last.level_ua(channel), self.aims_ua()[channel])
+        if self.plan is None:
+            return 0
+        last_ua = self.plan.ramp_ua[channel]
+        return min(last_ua - last_ua % self.plan.program.quantum_ua, self.aims_ua()[channel])
+
+    def pause(self, now_us: int) -> list[Any]:
+        """What there is to tell of an output that stays at zero because targets are lowered: once."""
+        waits = self._told_pause is False and self._grid_us is not None and now_us - self._grid_us >= PAUSE_US
+        if not waits or self.running(now_us)[0] is not None:
+            return []
+        self._told_pause = True
+        return [OutputPaused(PAUSED)]
 
     def obey(self, happened: Iterable[Any], now_us: int) -> list[Any]:
         if self._given is not None:
@@ -168,12 +183,12 @@ class LeaseScheduler:
             return failed(self._answer.missed(TimedOut(LATE)))
         if self.cut is not None:
             return self.cut.advance(self._send_stop, now_us)
-        ordered_lease = self._given
-        if ordered_lease is None or ordered_lease.ends_us is None or now_us < ordered_lease.ends_us:
+        given = self._given
+        if given is None or given.ends_us is None or now_us < given.ends_us:
             return []
-        self.tally.silent(ordered_lease.lease, ordered_lease.lease.lasts_us)
-        self._pass_on(ordered_lease, ordered_lease.lease.pulses, now_us)
-        return self._holder.over(ordered_lease.lease, None, now_us)
+        self.tally.silent(given.lease, given.lease.lasts_us)
+        self._pass_on(given, given.lease.pulses, now_us)
+        return self._holder.over(given.lease, None, now_us)
 
     def next_deadline_us(self) -> int | None:
         cut_us = None if self.cut is None else self.cut.next_deadline_us()
@@ -211,51 +226,50 @@ class LeaseScheduler:
         return self._give(self._ahead, now_us) if self.plan is None else self.go_on(now_us)
 
     def _on_begun(self, _event: d.LeaseBegun, now_us: int) -> list[Any]:
-        ordered_lease = self._given
-        if ordered_lease is None or self.cut is not None:
+        given = self._given
+        if given is None or self.cut is not None:
             return []
         # Its end is due by when its order left, whatever the device says of its beginning. If it tells of none, this is
         # said here, when it has surely begun.
-        since_us = ordered_lease.left_us + ordered_lease.slept_us if self._dialect.tells_ends else now_us
-        lasts_us = ordered_lease.lease.pulses * ordered_lease.lease.shape.period_us
-        self._answer.expect(lasts_us + d.ANSWER_US, since_us, written=True)
-        return self._begun(ordered_lease, now_us)
+        since_us = given.left_us + given.slept_us if self._dialect.tells_ends else now_us
+        self._answer.expect(given.lease.train_us + d.ANSWER_US, since_us, written=True)
+        return self._begun(given, now_us)
 
     def _on_foreign(self, event: d.Foreign, _now_us: int) -> list[Any]:
         if self._given is not None:
             self._given.foreign_starts += event.starts
         return [Intruded(event.text)]
 
-    def _begun(self, ordered_lease: OrderedLease, now_us: int) -> list[Any]:
-        ordered_lease.begun_us = now_us
+    def _begun(self, given: OrderedLease, now_us: int) -> list[Any]:
+        given.begun_us = now_us
         if self._grid_us is not None and self.plan is not None:
-            ordered_lease.gap_us = max(0, now_us - self._grid_us)
-            self.tally.gap(ordered_lease.gap_us)
-        return [*self._holder.began(now_us), *self._prepare_ahead(ordered_lease, now_us)]
+            given.gap_us = max(0, now_us - self._grid_us)
+            self.tally.gap(given.gap_us)
+        return [*self._holder.began(now_us), *self._prepare_ahead(given, now_us)]
 
-    def _prepare_ahead(self, ordered_lease: OrderedLease, now_us: int) -> list[Any]:
+    def _prepare_ahead(self, given: OrderedLease, now_us: int) -> list[Any]:
         """Put the lease after the one that runs into the device, so that it only has to be started."""
         if not self._dialect.prepares_ahead or self.plan is None:
             return []
         ahead = copy.copy(self.plan)
-        ahead.took(ordered_lease.lease)
+        ahead.took(given.lease)
         following = ahead.next(self.aims_ua())
         if following is None or following.silent or self._is_preparing:
             return []
         return self.prepare(following, now_us)
 
     def _on_done(self, event: d.LeaseDone, now_us: int) -> list[Any]:
-        ordered_lease = self._given
-        if ordered_lease is None:
+        given = self._given
+        if given is None:
             return []
-        lease, notes = ordered_lease.lease, []
+        lease, notes = given.lease, []
         if self.cut is not None:
             self.cut.zero_us = now_us
-            return self._settle(ordered_lease, self.cut, event)
+            return self._settle(given, self.cut, event)
         self._answer.forget()
-        self._given = None
-        early = None if event.pulses is None else contradicts_clock(lease, now_us - ordered_lease.asked_us)
-        least, most = pulse_bounds(ordered_lease, event, now_us, exact=early is None)
+        self._given = self._told_pause = None
+        early = None if event.pulses is None else contradicts_clock(lease, now_us - given.asked_us)
+        least, most = pulse_bounds(given, event, now_us, exact=early is None)
         least = least if self._dialect.tells_ends else 0  # nobody would tell that it was broken off
         if self.plan is None:
             self._holder.tested(lease, most, event)
@@ -264,18 +278,17 @@ class LeaseScheduler:
                 self.tally.reported(lease, event)
             else:
                 self.tally.cut(lease, least, most)
-            notes.append(note(ordered_lease, least, most, event))
-            self._pass_on(ordered_lease, lease.pulses, now_us)
+            notes.append(note(given, least, most, event))
+            self._pass_on(given, lease.pulses, now_us)
             if not self.plan.reached(self.aims_ua()):
                 # The next one may rise, and this one may have risen only when its order left.
-                self._waits_until_us = ordered_lease.left_us + lease.lasts_us
+                self._waits_until_us = given.left_us + lease.lasts_us
         after = self._holder.over(lease, event, now_us) if early is None else failed(early)
         return [*notes, *after]
 
-    def _pass_on(self, ordered_lease: OrderedLease, pulses: int, now_us: int) -> None:
+    def _pass_on(self, given: OrderedLease, pulses: int, now_us: int) -> None:
         """The plan moves on behind a lease that is over, or was cut after some pulses."""
-        lease, self._given = ordered_lease.lease, None
-        self._last = lease
+        lease, self._given = given.lease, None
         if self._is_preparing:
             # What is put into the device for the time after this one is late only now.
             self._answer.expect(d.ANSWER_US, now_us, written=True)
@@ -283,10 +296,8 @@ class LeaseScheduler:
             return
         self.plan.took(lease, pulses if pulses < lease.pulses else None)
         self.at_us = min(self.plan.at_us, self.plan.program.stimulation_us)
-        if ordered_lease.begun_us is not None:
-            self._grid_us = ordered_lease.begun_us + (
-                pulses * lease.shape.period_us if lease.pulses else lease.lasts_us
-            )
+        if given.begun_us is not None:
+            self._grid_us = given.begun_us + (pulses * lease.shape.period_us if lease.pulses else lease.lasts_us)
 
     def _send_stop(self, now_us: int) -> None:
         assert self.cut is not None
@@ -310,26 +321,26 @@ class LeaseScheduler:
             self._waits_until_us = self._grid_us
         return [*events, *self._holder.was_cut(cut, event.measured_ua, now_us)]
 
-    def _settle(self, ordered_lease: OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
+    def _settle(self, given: OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:
         """Account for a lease that was cut: by the device's report where there is one, else by time."""
-        lease = ordered_lease.lease
+        lease = given.lease
         if lease.silent:
-            lasted_us = min(lease.lasts_us, max(0, cut.began_us - (ordered_lease.begun_us or cut.began_us)))
+            lasted_us = min(lease.lasts_us, max(0, cut.began_us - (given.begun_us or cut.began_us)))
             self.tally.silent(lease, lasted_us)
-            self._pass_on(ordered_lease, pulses_begun(lease, lasted_us), cut.began_us)
+            self._pass_on(given, pulses_begun(lease, lasted_us), cut.began_us)
             return []
         # A beginning that the device did not tell of is no evidence; nor is a standstill, perhaps a leap of the clock.
-        told_us = ordered_lease.begun_us if self._dialect.tells_ends else None
-        begun_us = None if told_us is None else told_us + ordered_lease.slept_us
-        least, most = cut.bounds(lease, ordered_lease.asked_us, begun_us)
+        told_us = given.begun_us if self._dialect.tells_ends else None
+        begun_us = None if told_us is None else told_us + given.slept_us
+        least, most = cut.bounds(lease, given.asked_us, begun_us)
         # Each start that somebody else gave gave a pulse at once.
-        most += ordered_lease.foreign_starts
+        most += given.foreign_starts
         if self.plan is None:
             self._given = None
             self._holder.tested(lease, most, done)
             return []
         may_open = self._dialect.stops_mid_pulse and not cut.spared_pulses
-        if done is not None and done.pulses is not None and not ordered_lease.foreign_starts:
+        if done is not None and done.pulses is not None and not given.foreign_starts:
             least = min(lease.pulses, done.pulses)
             cut_short = lease._replace(pulses=least, lasts_us=min(lease.lasts_us, least * lease.shape.period_us))
             self.tally.reported(cut_short, done._replace(pulses=least))
@@ -340,9 +351,9 @@ class LeaseScheduler:
                 self.tally.cut(lease, 0, 1)
         else:
             self.tally.cut(lease, least, most)
-        ordered_lease.begun_us = ordered_lease.left_us if ordered_lease.begun_us is None else ordered_lease.begun_us
-        self._pass_on(ordered_lease, most, cut.began_us)
-        return [note(ordered_lease, least, most, done, opened=may_open)]
+        given.begun_us = given.left_us if given.begun_us is None else given.begun_us
+        self._pass_on(given, most, cut.began_us)
+        return [note(given, least, most, done, opened=may_open)]
 
 
 def gated(send: Callable[[], None]) -> list[Any]:

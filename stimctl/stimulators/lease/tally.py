@@ -4,7 +4,7 @@ A lease that was cut and not counted is estimated: at most what time allows, so 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from stimctl.stimulators.base import CountBasis, FigureOrigins, LeaseHandovers, OrderedDose
 from stimctl.stimulators.lease.device import LeaseDone
@@ -73,9 +73,8 @@ class LeaseTally:
         return self._sums[channel, name, 0], self._sums[channel, name, 1]
 
     def ordered(self) -> dict[int, OrderedDose]:
-        return {
-            each: OrderedDose(self._pair(each, "ordered"), self._pair(each, "ordered_pc")) for each in self._channels
-        }
+        pair = self._pair
+        return {each: OrderedDose(pair(each, "ordered"), pair(each, "ordered_pc")) for each in self._channels}
 
     def counters(self, channel: int, session: int, running: Lease | None = None, begun: int = 0) -> Counters:
         """A channel's pulses and charge, with `begun` pulses of a lease that runs."""
@@ -92,16 +91,14 @@ class LeaseTally:
         return any(sum(self._pair(channel, "measured")) for channel in self._channels)
 
     def measured(self, channel: int, session: int) -> Measured:
-        net_pc = sum(self._pair(channel, "net_pc"))
-        highest_ua = self._highest_ua.get(channel, 0)
+        net_pc, highest_ua = sum(self._pair(channel, "net_pc")), self._highest_ua.get(channel, 0)
         measured_pc = self._pair(channel, "measured_pc")
         return Measured(channel, session, *measured_pc, net_pc, highest_ua, 0, 0, NO_DEVICE_TIME_US)
 
-    def figure_origins(self, source: str, *, reports_ends: bool = True) -> FigureOrigins:
+    def figure_origins(self, source: str, unsure_pc: Mapping[int, int], *, reports_ends: bool) -> FigureOrigins:
         bases = tuple(
             CountBasis(channel, *(self._pair(channel, name) for name in CountBasis._fields[1:]))
             for channel in self._channels
         )
-        return FigureOrigins(
-            source, bases, LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps)), reports_ends
-        )
+        handovers = LeaseHandovers(len(self._gaps), max(self._gaps, default=0), sum(self._gaps))
+        return FigureOrigins(source, bases, handovers, reports_ends, unsure_pc)

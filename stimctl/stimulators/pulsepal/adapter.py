@@ -44,9 +44,9 @@ _UNNOTICED = (
     "a trigger that another program sends starts the lease anew: nothing tells",
     "a line that is lost in the middle of a command may leave its outputs driven, for ever: pull the leads",
 )
-
-
 DEAF = "After a command that was cut short it answers nothing, and its outputs may stay driven: PULL THE LEADS"
+_NOBODY = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
+_STUCK = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
 
 
 class PulsePalAdapter(d.LeaseDevice):
@@ -73,7 +73,6 @@ class PulsePalAdapter(d.LeaseDevice):
         self._flying_sent = False
         self._stale = 0
         self._received = b""
-        self._late_until_us = 0  # answers to a stop may still come until then; one that has not come by then was lost
         self._lease: Lease | None = None
         self._lasts_us: int | None = None  # of a trigger that is not written yet
         self._over_us: int | None = None
@@ -93,8 +92,7 @@ class PulsePalAdapter(d.LeaseDevice):
     def prepare(self, lease: Lease, now_us: int) -> None:
         self._lease = lease
         if self._firmware == 22 and self.command_gate.outputs:
-            held = gate.read_back_of(self.command_gate.outputs)
-            self._ask(_Request(gate.READ_BACK, len(held), held, _nothing), now_us)
+            self._read_back(self.command_gate.outputs, _nothing, now_us)
         self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def rest(self, now_us: int) -> None:
@@ -110,7 +108,7 @@ class PulsePalAdapter(d.LeaseDevice):
         assert lease is not None
         mask = sum(1 << (level.channel - 1) for level in lease.levels)
         self.command_gate.send(bytes((gate.START, 77, mask)), now_us)
-        self._lasts_us = lease.pulses * lease.shape.period_us + lease.delay_us + GUARD_US
+        self._lasts_us = lease.train_us + lease.delay_us + GUARD_US
 
     def stop(self, now_us: int, *, measure: bool) -> None:  # noqa: ARG002
         # An answer that is still on its way is waited out; one to a command that never left will not come. Where that
@@ -119,25 +117,20 @@ class PulsePalAdapter(d.LeaseDevice):
         ask, ends = _executed(b"", len(gate.CHANNELS) + 1, self._rested), b""
         if self.command_gate.was_cut:
             ask, ends = _Request(gate.HANDSHAKE, 5, None, self._rested), gate.HANDSHAKE
-        again = ask in (self._flying, *self._asks)
-        if not again:
-            self.command_gate.stops_written = 0
-        owed = self._flying if self._flying_sent and not again and not self.command_gate.was_cut else None
-        self._over_us = self._lasts_us = self._begun_us = None
-        self._lease = None
-        first = bytes((gate.START, 80)) + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
+        self._over_us = self._lasts_us = self._begun_us = self._lease = None
+        first = gate.ABORT + (bytes((gate.START, 98, 0x0F)) if self._firmware == 22 else b"")
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
         self._late_until_us = now_us + d.ANSWER_US
-        if again:
+        if ask in (self._flying, *self._asks):
             return  # what waits, in flight or behind what is owed, is the answer to the first
+        self.command_gate.stops_written = 0
         self._asks.clear()
-        self._flying_sent = owed is not None
-        if owed is None:
-            self._flying = ask
+        if self._flying is None or not self._flying_sent or self.command_gate.was_cut:
+            self._flying, self._flying_sent = ask, False
         else:
-            self._flying = owed._replace(expected=None, then=_nothing)
+            self._flying = self._flying._replace(expected=None, then=_nothing)
             self._asks.append(ask)
 
     def apart(self) -> "PulsePalAdapter":
@@ -169,9 +162,8 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def _swallow_stale(self) -> None:
         """Answers to a stop that was sent again may come in one piece with the answer to the first."""
-        swallowed = min(self._stale, len(self._received))
-        self._stale -= swallowed
-        self._received = self._received[swallowed:]
+        heard, self._received = self._received, self._received[self._stale :]
+        self._stale -= len(heard) - len(self._received)
 
     def _pass_over_cut(self) -> None:
         """Whatever a device answered to commands that were cut, the handshake's answer comes after it."""
@@ -192,10 +184,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self.command_gate.over()
             events.append(d.LeaseDone(None))
         if self._answer.is_late(now_us):
-            stuck = "the PulsePal confirms nothing any more; it may be waiting for a click of its joystick"
-            nobody = f"no PulsePal answered the handshake; look at the port and the device's screen. {DEAF}"
-            late = TimedOut(stuck) if self._firmware else WrongDevice(nobody)
-            events += failed(self._answer.missed(late))
+            events += failed(self._answer.missed(TimedOut(_STUCK) if self._firmware else WrongDevice(_NOBODY)))
         return events
 
     def next_deadline_us(self) -> int | None:
@@ -213,10 +202,6 @@ class PulsePalAdapter(d.LeaseDevice):
             # What comes before the train is over changes it; it began when its trigger came, however late that was.
             self._begun_us = now_us + self._answer.slowest_us
             self._over_us, self._lasts_us = self._begun_us + self._lasts_us, None
-
-    def stood_still(self, late_us: int) -> None:
-        super().stood_still(late_us)
-        self._late_until_us += late_us
 
     @property
     def _program_op(self) -> int:
@@ -237,12 +222,14 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def _program(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         """Program all channels at once; where the firmware can read them back, they are compared."""
+        reads_back = self._firmware == 22
         frame = gate.program_frame(self._program_op, outputs)
-        if self._firmware != 22:
-            self._ask(_executed(frame, 1, then), now_us)
-            return
+        self._ask(_executed(frame, 1, _nothing if reads_back else then), now_us)
+        if reads_back:
+            self._read_back(outputs, then, now_us)
+
+    def _read_back(self, outputs: tuple[gate.ChannelOutput, ...], then: _Then, now_us: int) -> None:
         expected = gate.read_back_of(outputs)
-        self._ask(_executed(frame, 1, _nothing), now_us)
         self._ask(_Request(gate.READ_BACK, len(expected), expected, then), now_us)
 
     def _welcome(self, answer: bytes, now_us: int) -> list[Any]:
@@ -300,7 +287,7 @@ def _output(lease: Lease, amplitude_ua: int, delay_us: int, ua_per_v: int) -> ga
     code -= code % shape.quantum_ua
     interpulse = gate.cycles("period_us", shape.period_us - shape.span_us)
     # The train ends halfway between its last pulse and the one that must not come.
-    train = gate.cycles("period_us", lease.pulses * shape.period_us) - interpulse // 2
+    train = gate.cycles("period_us", lease.train_us) - interpulse // 2
     first, gap, second = (gate.cycles(name, getattr(shape, name)) for name in _IN_CYCLES[1:])
     delay = gate.cycles("delay_us", delay_us)
     return gate.ChannelOutput(first, gap, second, interpulse, train, delay, code, -shape.second_amplitude_ua(code))

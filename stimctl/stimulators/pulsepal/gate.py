@@ -168,7 +168,9 @@ class PulsePalGate(Gate):
             require(not payload[1], "loop", payload[1], "a looping train never ends, and starts at once")
 
     def _program(self, op: int, payload: bytes) -> None:
-        outputs = _outputs(op, payload)
+        outputs = read_outputs(op, payload)
+        said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
+        require(program_frame(op, outputs)[2:] == payload, "program", op, said)
         harmless = outputs == REST_ALL or not self.playing
         require(harmless, "program", op, "would change the train that plays in the middle")
         check_trains(self._train(channel, each) for channel, each in enumerate(outputs, 1) if each.driven)
@@ -252,13 +254,6 @@ def read_outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
         ChannelOutput(time[0], time[1], time[2], time[3], time[6], time[7], volt[0] - ZERO_CODE, volt[1] - ZERO_CODE)
         for time, volt in zip(times, volts, strict=True)
     )
-
-
-def _outputs(op: int, payload: bytes) -> tuple[ChannelOutput, ...]:
-    outputs = read_outputs(op, payload)
-    said = "must be biphasic, at rest at zero volts, without bursts, custom trains, loops or linked triggers"
-    require(program_frame(op, outputs)[2:] == payload, "program", op, said)
-    return outputs
 
 
 def _check_cycles(channel: int, each: ChannelOutput) -> None:

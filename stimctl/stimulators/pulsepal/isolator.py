@@ -25,13 +25,12 @@ class Isolator:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What of it nobody would notice."""
-        said: tuple[str, ...] = ()
         if self.offset_na is None or self.bandwidth_hz is None:
-            said = ("the isolator's offset and bandwidth were not declared: how sure the dose is, is not known",)
-        elif self.offset_na > limits.MEAN_DC_UA * 1_000:
-            amount = f"{self.offset_na / 1_000:g} uA"
-            said = (f"the isolator may pass {amount} of direct current by its own data, over {limits.MEAN_DC_UA} uA",)
-        return said
+            return ("the isolator's offset and bandwidth were not declared: how sure the dose is, is not known",)
+        if self.offset_na <= limits.MEAN_DC_UA * 1_000:
+            return ()
+        amount = f"{self.offset_na / 1_000:g} uA"
+        return (f"the isolator may pass {amount} of direct current by its own data, over {limits.MEAN_DC_UA} uA",)
 
     def unsure_pc(self, charge_pc: int, width_us: int, pulses: int) -> int | None:
         """How far the charge of so many first phases of one width may be off; rounded up.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stimctl.stimulators.pulsepal import gate
 
-_Words = tuple[str, dict[str, str], bool]  # kind, fields, whether the bytes are damaged
+_Words = tuple[str, dict[str, str]]  # kind and fields
 _NAMES = {
     72: "Handshake", 73: "Program", 74: "SetTriggerMode", 77: "Trigger", 79: "SetVoltage", 80: "AbortAll",
     82: "SetLoop", 92: "Program", 93: "ReadProgram", 98: "Stop",
@@ -19,62 +19,52 @@ class PulsePalWords:
     """A `Language` of recorded traffic."""
 
     def __init__(self) -> None:
-        self._tails = {"host": b"", "device": b""}
+        self.tails = {"host": b"", "device": b""}
         self._wanted: deque[int] = deque()  # ops that want an answer, in order
 
     def hear(self, sender: str, data: bytes) -> Iterator[_Words]:
-        self._tails[sender] += data
+        self.tails[sender] += data
         yield from self._commands() if sender == "host" else self._answers()
 
-    def left(self, sender: str) -> bytes:
-        rest, self._tails[sender] = self._tails[sender], b""
-        return rest
-
     def _commands(self) -> Iterator[_Words]:
-        while data := self._tails["host"]:
+        while data := self.tails["host"]:
             begins = data.find(gate.START)
             if begins:
                 junk = data if begins < 0 else data[:begins]
-                self._tails["host"] = data[len(junk) :]
-                yield (
-                    "Unknown",
-                    {"why": '"does not begin with 213, so it is passed over"', "bytes": junk.hex(" ")},
-                    False,
-                )
+                self.tails["host"] = data[len(junk) :]
+                yield "Unknown", {"why": '"does not begin with 213, so it is passed over"', "bytes": junk.hex(" ")}
                 continue
             op = data[1] if len(data) > 1 else 0
             length = gate.length(op, data[2:])
             if len(data) < 2 or (length is not None and len(data) < 2 + length):
                 return
             payload = data[2 : 2 + (length or 0)]
-            self._tails["host"] = data[2 + len(payload) :]
+            self.tails["host"] = data[2 + len(payload) :]
             if op in _ANSWERS:
                 self._wanted.append(op)
-            yield _NAMES.get(op, "Unknown"), {"op": str(op), **_described(op, payload)}, False
+            yield _NAMES.get(op, "Unknown"), {"op": str(op), **_described(op, payload)}
 
     def _answers(self) -> Iterator[_Words]:
-        while data := self._tails["device"]:
+        while data := self.tails["device"]:
             if not self._wanted:
-                self._tails["device"] = b""
-                yield "Unasked", {"bytes": data.hex(" ")}, False
+                self.tails["device"] = b""
+                yield "Unasked", {"bytes": data.hex(" ")}
                 return
-            op = self._wanted[0]
-            size = _ANSWERS[op]
+            size = _ANSWERS[self._wanted[0]]
             if len(data) < size:
                 return
-            self._wanted.popleft()
-            answer, self._tails["device"] = data[:size], data[size:]
-            yield _answer(op, answer)
+            self.tails["device"] = data[size:]
+            yield _answer(self._wanted.popleft(), data[:size])
 
 
 def _answer(op: int, answer: bytes) -> _Words:
     if op == 72:
         letter, firmware = struct.unpack("<BI", answer)
-        return "Welcome", {"letter": chr(letter), "firmware": str(firmware)}, False
+        return "Welcome", {"letter": chr(letter), "firmware": str(firmware)}
     if op == 93:
         wide = answer[: 128 + 24 + 16] + bytes(4) + answer[128 + 24 + 16 :]
-        return "Holds", _program(92, wide), False
-    return ("Done" if answer == b"\1" else "Rejected"), {"to": _NAMES[op], "answer": answer.hex()}, False
+        return "Holds", _program(92, wide)
+    return "Done" if answer == b"\1" else "Rejected", {"to": _NAMES[op], "answer": answer.hex()}
 
 
 def _described(op: int, payload: bytes) -> dict[str, str]:

@@ -16,7 +16,7 @@ from stimctl.stimulators.exchange import BOOT_US
 from stimctl.stimulators.lease import device as d
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.stimulators.stimjim import parser as text
-from stimctl.stimulators.stimjim.gate import OUR_SLOTS, READ_CURRENTS, STOP, HeldSlot, StimJimGate
+from stimctl.stimulators.stimjim.gate import OUR_SLOTS, READ_CURRENTS, STOP, StimJimGate
 from stimctl.stimulators.stimjim.rest import Step, steps_of
 from stimctl.stimulators.stimjim.train import StartedSlot, phases_of, rests_of, slot_of
 from stimctl.waveform import Program
@@ -40,24 +40,14 @@ class DialogState(Enum):
 
 
 @dataclass(slots=True)
-class _SentSlot:
-    """A slot that waits for its echo. `rejected`: it was, once; what the device had of it may have been cut."""
-
-    index: int
-    slot: HeldSlot
-    rejected: bool = False
-
-
-@dataclass(slots=True)
 class _Stopping:
-    """A stop, and how far it is. `stale` lines are to come that answer the one before, which was sent more than once.
+    """A stop, and how far it is.
 
     Grounding is undone by the next pulse: while a train `may_play`, the stop of the train itself must be answered.
     """
 
     may_play: bool
     measure: bool = False
-    stale: int = 0
     forced: set[str] = field(default_factory=set)
     grounded: set[int] = field(default_factory=set)
     currents_ua: list[int] = field(default_factory=list)
@@ -82,19 +72,16 @@ class StimJimAdapter(d.LeaseDevice):
         self._simulator = simulator
         self._reader = text.StimJimParser()
         self._state = DialogState.UNKNOWN
-        # The slot that waits for its echo, the one that may be started, the one that was.
-        self._asked: _SentSlot | None = None
+        # The slot that waits for its echo, the one that may be started, the one that was; and whether the first was
+        # rejected and sent once more.
+        self._asked: int | None = None
         self._ready: int | None = None
         self._train: StartedSlot | None = None
+        self._asked_again = False
         self._stopping = _Stopping(may_play=True)
         self._steps: deque[Step] = deque()
         # Until when a board that boots now is asked once more; None once it is known.
         self._boots_until_us: int | None = 0
-        # Until when answers to a stop, or what a train that it cut had to tell, may still come.
-        self._late_until_us = 0
-        # Lines that will say that an output is grounded, and until when they are expected.
-        self._groundings = 0
-        self._groundings_until_us = 0
         self._stop_left = False
 
     def connect(self, now_us: int) -> None:
@@ -113,12 +100,10 @@ class StimJimAdapter(d.LeaseDevice):
             raise Unsafe([Problem("channels", foreign, f"{self.name} has channels 1 and 2")])
 
     def prepare(self, lease: Lease, now_us: int) -> None:
-        slot = slot_of(lease)
         taken = (None if self._train is None else self._train.index, self._ready)
         index = next(each for each in _SLOTS if each not in taken)
-        self.command_gate.send(slot.line(index), now_us)
-        self._asked = _SentSlot(index, slot)
-        self._ready = None
+        self.command_gate.send(slot_of(lease).line(index), now_us)
+        self._asked, self._asked_again, self._ready = index, False, None
 
     def begin(self, now_us: int) -> None:
         assert self._ready is not None
@@ -136,10 +121,9 @@ class StimJimAdapter(d.LeaseDevice):
         self._answer.expect(d.ANSWER_US, now_us)
 
     def stop(self, now_us: int, *, measure: bool) -> None:
-        if self._state not in (DialogState.STOPPING, DialogState.READING):
-            self._stop_anew(
-                DialogState.STOPPING, now_us, may_play=self._train is not None or self._state is DialogState.UNKNOWN
-            )
+        if self._state not in _STOPS:
+            may_play = self._train is not None or self._state is DialogState.UNKNOWN
+            self._stop_anew(DialogState.STOPPING, now_us, may_play=may_play)
         self._stopping.measure |= measure
         self.command_gate.send(STOP, now_us)
         if self._state is DialogState.READING:
@@ -150,8 +134,9 @@ class StimJimAdapter(d.LeaseDevice):
         self._state = state
         self._answer.forget()
         self._asked = self._ready = None
-        self._groundings = self._groundings if now_us < self._groundings_until_us else 0
-        self._stopping = _Stopping(may_play, stale=self._groundings)
+        gate = self.command_gate
+        gate.groundings = gate.stale = gate.groundings if now_us < self._late_until_us else 0
+        self._stopping = _Stopping(may_play)
 
     def apart(self) -> "StimJimAdapter":
         return type(self)()
@@ -159,10 +144,10 @@ class StimJimAdapter(d.LeaseDevice):
     def receive(self, data: bytes, now_us: int) -> list[Any]:
         events: list[Any] = []
         for message in self._reader.feed(data):
-            if isinstance(message, text.OutputGrounded):
-                self._groundings = max(0, self._groundings - 1)
             take = _TABLE.get((self._state, type(message)), "_unasked")
             events += getattr(self, take)(message, now_us)
+            if isinstance(message, text.OutputGrounded):
+                self.command_gate.grounded()
         return events
 
     def advance(self, now_us: int) -> list[Any]:
@@ -189,22 +174,14 @@ class StimJimAdapter(d.LeaseDevice):
 
     def take_output(self) -> bytes:
         data = super().take_output()
-        self._groundings += len(CHANNELS) * data.count(STOP)
         self._stop_left |= STOP in data
         return data
 
     def wrote(self, now_us: int) -> None:
         super().wrote(now_us)
-        if self._groundings:
-            self._groundings_until_us = now_us + d.ANSWER_US
         if self._stop_left:
             self._stop_left = False
             self._late_until_us = now_us + d.ANSWER_US
-
-    def stood_still(self, late_us: int) -> None:
-        super().stood_still(late_us)
-        self._late_until_us += late_us
-        self._groundings_until_us += late_us
 
     def _rested(self, message: Any, now_us: int) -> list[Any]:
         """What the device says of the line that was sent last, while it is put at rest."""
@@ -214,7 +191,9 @@ class StimJimAdapter(d.LeaseDevice):
             return failed(WrongDevice(f"this {self.name} speaks dialect {found}, not {asked}; name that one"))
         if step.told is not None and message != step.told:
             asked = step.line.decode("ascii").strip()
-            return failed(EchoMismatch(f"the device is not put at rest: {asked} was answered with {message}"))
+            return failed(
+                EchoMismatch(f"the device is not put at rest: {asked} was answered with {text.in_words(message)}")
+            )
         if isinstance(message, text.SlotEcho):
             self.command_gate.echoed(message.index)
         self._steps.popleft()
@@ -230,27 +209,27 @@ class StimJimAdapter(d.LeaseDevice):
         """Something that means nothing here and now: a late answer, or the doing of somebody else."""
         if self._state in (DialogState.UNKNOWN, DialogState.CLEARING) or isinstance(message, text.IdnReply):
             return []
-        late = now_us < self._late_until_us or self._state in (DialogState.STOPPING, DialogState.READING)
-        stray = isinstance(message, text.SlotStarted) and message.index == 0
-        if late and (stray or isinstance(message, _MAY_BE_LATE)):
+        stops, starts = self._state in _STOPS, isinstance(message, text.SlotStarted)
+        late = now_us < self._late_until_us or stops
+        if late and ((starts and message.index == 0) or isinstance(message, _MAY_BE_LATE)):
             return []
         if self._train is not None and isinstance(message, text.TrainComplete | text.StageReport):
             return failed(TimedOut("a train is over whose start was not told: a line was lost; check the cable"))
-        starts = isinstance(message, text.SlotStarted)
-        if starts and self._state in (DialogState.STOPPING, DialogState.READING):
+        if starts and stops:
             # It may have been after the stop.
             measure = self._stopping.measure
             self._stop_anew(DialogState.STOPPING, now_us, may_play=True)
             self.stop(now_us, measure=measure)
-        return [d.Foreign(f"the device told of what was not ordered here: {message}", starts)]
+        return [d.Foreign(f"the device told of what was not ordered here: {text.in_words(message)}", starts)]
 
     def _echo(self, message: text.SlotEcho, now_us: int) -> list[Any]:
-        if self._asked is None:
+        index, self._asked = self._asked, None
+        if index is None:
             return self._unasked(message, now_us)
-        index, slot = self._asked.index, self._asked.slot
-        self._asked = None
+        slot = self.command_gate.slots[index]
         if message[:2] != (index, slot):
-            return failed(EchoMismatch(f"{text.SlotEcho(index, slot, '')} was sent, and the device holds {message}"))
+            sent, held = text.in_words(text.SlotEcho(index, slot, "")), text.in_words(message)
+            return failed(EchoMismatch(f"{sent} was sent, and the device holds {held}"))
         self.command_gate.echoed(index)
         self._ready = index
         return [d.LeasePrepared()]
@@ -290,10 +269,9 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _rejected(self, message: text.CommandRejected, now_us: int) -> list[Any]:
         """A definition that was cut on its way is rejected too: it drives nothing, and is sent once more."""
-        asked = self._asked
-        if asked is not None and not asked.rejected:
-            asked.rejected = True
-            self.command_gate.send(asked.slot.line(asked.index), now_us)
+        if self._asked is not None and not self._asked_again:
+            self._asked_again = True
+            self.command_gate.send(self.command_gate.slots[self._asked].line(self._asked), now_us)
             return []
         if self.command_gate.took_back:
             self.command_gate.took_back = False
@@ -302,9 +280,9 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _stop_answer(self, message: text.StopForced | text.OutputGrounded, now_us: int) -> list[Any]:
         stop = self._stopping
-        if stop.stale:
-            stop.stale -= isinstance(message, text.OutputGrounded)
-        elif isinstance(message, text.StopForced):
+        if self.command_gate.stale:
+            return []  # an answer to the stop before, which was sent more than once
+        if isinstance(message, text.StopForced):
             stop.forced.add(message.engine)
         else:
             stop.grounded.add(message.channel)
@@ -329,18 +307,16 @@ class StimJimAdapter(d.LeaseDevice):
         stop = self._stopping
         if len(stop.grounded) < len(CHANNELS) or (stop.may_play and not stop.forced >= self.engines):
             return []
-        if not stop.measure:
-            return self._at_zero(None, now_us)
         self._train = None
         self.command_gate.over()
+        if not stop.measure:
+            return self._at_zero(None, now_us)
         self.command_gate.send(READ_CURRENTS, now_us)
         self._state = DialogState.READING
         self._answer.expect(READ_WAIT_US, now_us)
         return []
 
     def _at_zero(self, measured_ua: int | None, now_us: int) -> list[Any]:
-        self._train = None
-        self.command_gate.over()
         if self._state is DialogState.CLEARING:
             self.rest(now_us)
             return []
@@ -367,34 +343,24 @@ class StimJimAdapter(d.LeaseDevice):
 
 # What a stop that was sent more than once, or a train that it cut, may have to tell afterwards.
 _MAY_BE_LATE = (
-    *(
-        text.StopForced,
-        text.OutputGrounded,
-        text.CurrentReading,
-        text.TrainComplete,
-        text.StageReport,
-        text.CommandRejected,
-    ),
-    *(text.SlotEcho, text.Setting, text.Detached),
-)
-
+    text.StopForced, text.OutputGrounded, text.CurrentReading, text.TrainComplete, text.StageReport,
+    text.CommandRejected, text.SlotEcho, text.Setting, text.Detached,
+)  # fmt: skip
+_STOPS = (DialogState.STOPPING, DialogState.READING)
 
 # What takes which of what is heard, in which states. Anything else means nothing then.
 _TABLE: dict[tuple[DialogState, type[Any]], str] = {
     (state, message): take
-    for take, message, states in (
-        ("_stop_answer", text.StopForced, (DialogState.CLEARING, DialogState.STOPPING)),
-        ("_stop_answer", text.OutputGrounded, (DialogState.CLEARING, DialogState.STOPPING)),
-        ("_rested", text.SlotEcho, (DialogState.RESTING,)),
-        ("_rested", text.Setting, (DialogState.RESTING,)),
-        ("_rested", text.Detached, (DialogState.RESTING,)),
-        ("_rested", text.CommandRejected, (DialogState.RESTING,)),
-        ("_echo", text.SlotEcho, (DialogState.OPEN,)),
-        ("_started", text.SlotStarted, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
-        ("_complete", text.TrainComplete, (DialogState.OPEN, DialogState.STOPPING)),
-        ("_mean", text.StageReport, (DialogState.OPEN, DialogState.STOPPING)),
-        ("_rejected", text.CommandRejected, (DialogState.OPEN, DialogState.STOPPING, DialogState.READING)),
-        ("_current", text.CurrentReading, (DialogState.READING,)),
+    for take, messages, states in (
+        ("_stop_answer", (text.StopForced, text.OutputGrounded), (DialogState.CLEARING, DialogState.STOPPING)),
+        ("_rested", (text.SlotEcho, text.Setting, text.Detached, text.CommandRejected), (DialogState.RESTING,)),
+        ("_echo", (text.SlotEcho,), (DialogState.OPEN,)),
+        ("_started", (text.SlotStarted,), (DialogState.OPEN, *_STOPS)),
+        ("_complete", (text.TrainComplete,), (DialogState.OPEN, DialogState.STOPPING)),
+        ("_mean", (text.StageReport,), (DialogState.OPEN, DialogState.STOPPING)),
+        ("_rejected", (text.CommandRejected,), (DialogState.OPEN, *_STOPS)),
+        ("_current", (text.CurrentReading,), (DialogState.READING,)),
     )
+    for message in messages
     for state in states
 }

@@ -17,7 +17,8 @@ SHORTEST_STAGE_US = 20
 WRAP_UA = 3_322  # (32767 - 100) * 0.1017: above it the firmware's 16 bits wrap round
 CURRENT, GROUND = 1, 3
 IDENTIFY = b"IDN\n"
-STOP = b"X\nT-1\nU-1\nM0,3\nM1,3\n"
+_GROUNDS = (b"M0,3\n", b"M1,3\n")
+STOP = b"X\nT-1\nU-1\n" + b"".join(_GROUNDS)
 READ_CURRENTS = b"E0,1\nE1,1\n"
 # What takes away from a device all that it could play by itself, and asks whether it is gone. A and C have no way to
 # ask for an input; B keeps an envelope and a measurement for each slot, which a new definition leaves as they are.
@@ -88,6 +89,9 @@ class StimJimGate(Gate):
         self.playing: int | None = None
         self._at_rest = False
         self.took_back = False  # a start was, by a number that no slot has: the device rejects it
+        # How many groundings, as far as is known, the device has yet to tell; and how many of them belong to a stop
+        # before the one that is under way.
+        self.groundings = self.stale = 0
 
     def echoed(self, index: int) -> None:
         """The device's echo of a slot is what was sent."""
@@ -101,6 +105,23 @@ class StimJimGate(Gate):
 
     def is_stop(self, data: bytes) -> bool:
         return data.startswith(STOP)
+
+    def take(self) -> bytes:
+        data = super().take()
+        self.groundings += _grounds(data)
+        return data
+
+    def grounded(self) -> None:
+        """The device told of a grounding."""
+        self.groundings, self.stale = max(0, self.groundings - 1), max(0, self.stale - 1)
+
+    def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
+        whole = super().follow_cut(data, sent, output)
+        # A stop took the place of what had not left: none of that will be answered.
+        ours, not_sent = _grounds(output), _grounds(data + output) - _grounds(whole)
+        before = max(0, self.groundings - ours - not_sent)
+        self.groundings, self.stale = before + ours, min(self.stale, before)
+        return whole
 
     def ending(self, data: bytes, sent: int) -> bytes:
         """The rest of a line as it was: half of `M0,3` drives, half of a slot is another one. A start starts nothing:
@@ -169,6 +190,10 @@ class StimJimGate(Gate):
         self._at_rest = False
         # Each start needs a proof of its own.
         self.proven.discard(index)
+
+
+def _grounds(data: bytes) -> int:
+    return sum(map(data.count, _GROUNDS))
 
 
 def _one_line(data: bytes) -> str:

@@ -23,9 +23,6 @@ class SlotEcho(NamedTuple):
     slot: HeldSlot
     dialect: str
 
-    def __str__(self) -> str:
-        return self.slot.line(self.index).decode("ascii").strip()
-
 
 class SlotStarted(NamedTuple):
     """A slot was started; engine "T" or "U", "" where it is not said."""
@@ -33,17 +30,11 @@ class SlotStarted(NamedTuple):
     index: int  # type: ignore[assignment]
     engine: str
 
-    def __str__(self) -> str:
-        return f"slot {self.index} was started"
-
 
 class TrainComplete(NamedTuple):
     """A train came to its end after so many pulses."""
 
     pulses: int
-
-    def __str__(self) -> str:
-        return f"a train is over after {counted(self.pulses, 'pulse')}"
 
 
 class StageReport(NamedTuple):
@@ -54,31 +45,19 @@ class StageReport(NamedTuple):
     mean_ua: int
     pulses: int | None
 
-    def __str__(self) -> str:
-        return f"a mean of {self.mean_ua} uA in output {self.channel}"
-
 
 class StopForced(NamedTuple):
     """A stop was understood by an engine ("" for all)."""
 
     engine: str
 
-    def __str__(self) -> str:
-        return "a train was stopped"
-
 
 class OutputGrounded(NamedTuple):
     channel: int
 
-    def __str__(self) -> str:
-        return f"output {self.channel} is grounded"
-
 
 class CurrentReading(NamedTuple):
     current_ua: int
-
-    def __str__(self) -> str:
-        return f"a current of {self.current_ua} uA"
 
 
 class IdnReply(NamedTuple):
@@ -92,17 +71,11 @@ class Detached(NamedTuple):
 
     line: int
 
-    def __str__(self) -> str:
-        return f"input {self.line} starts nothing"
-
 
 class Setting(NamedTuple):
     """What dialect B holds besides its slots: an envelope, a measurement, a trigger route, as its line."""
 
     text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class ByHand(NamedTuple):
@@ -111,17 +84,29 @@ class ByHand(NamedTuple):
 
     text: str
 
-    def __str__(self) -> str:
-        return self.text
-
 
 class CommandRejected(NamedTuple):
     """The device rejected a command."""
 
     text: str
 
-    def __str__(self) -> str:
-        return self.text
+
+_IN_WORDS: dict[type[Any], Callable[[Any], str]] = {
+    SlotEcho: lambda message: message.slot.line(message.index).decode("ascii").strip(),
+    SlotStarted: lambda message: f"slot {message.index} was started",
+    TrainComplete: lambda message: f"a train is over after {counted(message.pulses, 'pulse')}",
+    StageReport: lambda message: f"a mean of {message.mean_ua} uA in output {message.channel}",
+    StopForced: lambda _message: "a train was stopped",
+    OutputGrounded: lambda message: f"output {message.channel} is grounded",
+    CurrentReading: lambda message: f"a current of {message.current_ua} uA",
+    Detached: lambda message: f"input {message.line} starts nothing",
+}
+
+
+def in_words(message: Any) -> str:
+    """A message for people: what the device told."""
+    words = _IN_WORDS.get(type(message))
+    return str(message.text) if words is None else words(message)
 
 
 _RULE = re.compile(r"-{20,}")
@@ -140,7 +125,7 @@ _MODE_BITS = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
 class StimJimParser:
-    """Bytes in, the messages above out; each says of itself what the device told."""
+    """Bytes in, the messages above out."""
 
     def __init__(self) -> None:
         self._tail = b""

@@ -5,7 +5,6 @@ slot, which outlive a new definition and, stored in its EEPROM, the power. So al
 what the device says of each is compared. A and C cannot be asked for an input: their word for it is all there is.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from stimctl.stimulators.stimjim import gate
@@ -22,16 +21,14 @@ class Step(NamedTuple):
 
 def steps_of(letter: str) -> list[Step]:
     """What puts a device of this dialect at rest."""
-    return _OF[letter]()
+    if letter == "b":
+        return _with_settings()
+    detached = [Step(line, Detached(number)) for number, line in enumerate(gate.DETACH)]
+    return [*(_grounded(letter, index) for index in OUR_SLOTS), *detached]
 
 
 def _grounded(letter: str, index: int) -> Step:
     return Step(HARMLESS_SLOT.line(index), SlotEcho(index, HARMLESS_SLOT, letter))
-
-
-def _plain(letter: str) -> list[Step]:
-    detached = [Step(line, Detached(number)) for number, line in enumerate(gate.DETACH)]
-    return [*(_grounded(letter, index) for index in OUR_SLOTS), *detached]
 
 
 def _set(line: bytes, *more: int) -> Step:
@@ -55,10 +52,3 @@ def _with_settings() -> list[Step]:
     for line in gate.NO_TRIGGERS:
         steps += [_set(line), _query(_set(line))]
     return steps
-
-
-_OF: dict[str, Callable[[], list[Step]]] = {
-    "a": lambda: _plain("a"),
-    "b": _with_settings,
-    "c": lambda: _plain("c"),
-}

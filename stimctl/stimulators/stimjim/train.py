@@ -39,7 +39,7 @@ def slot_of(lease: Lease) -> HeldSlot:
         at_us = delay_us + shape.span_us
     driven = {level.channel for level in lease.levels}
     modes = (CURRENT if 1 in driven else GROUND, CURRENT if 2 in driven else GROUND)
-    return HeldSlot(modes, shape.period_us, lease.pulses * shape.period_us, tuple(stages))
+    return HeldSlot(modes, shape.period_us, lease.train_us, tuple(stages))
 
 
 def phases_of(train: StartedSlot) -> list[d.StageMean]:

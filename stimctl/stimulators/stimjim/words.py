@@ -8,7 +8,7 @@ from stimctl.stimulators.stimjim.gate import HeldSlot
 from stimctl.stimulators.stimjim.parser import SLOT_LINE, StimJimParser
 
 _MODES = {0: "voltage", 1: "current", 2: "open", 3: "grounded"}
-_Words = tuple[str, dict[str, str], bool]  # kind, fields, whether the bytes are damaged
+_Words = tuple[str, dict[str, str]]  # kind and fields
 # What a line that goes to the device means; the groups are its fields, by name.
 _COMMANDS = tuple(
     (re.compile(pattern), kind)
@@ -38,44 +38,40 @@ class StimJimWords:
     """A `Language` of recorded traffic."""
 
     def __init__(self) -> None:
-        self._tails = {"host": b"", "device": b""}
+        self.tails = {"host": b"", "device": b""}
         self._reader = StimJimParser()
 
     def hear(self, sender: str, data: bytes) -> Iterator[_Words]:
-        *lines, self._tails[sender] = (self._tails[sender] + data).split(b"\n")
+        *lines, self.tails[sender] = (self.tails[sender] + data).split(b"\n")
         for raw in lines:
             text = raw.strip(b"\r\0 ").decode("utf-8", "replace")
             # Dialect B's texts have a long dash.
             if not text.replace("—", "-").isprintable() or "\ufffd" in text:
-                yield "damaged", {"why": '"not a line of text"', "bytes": raw.hex(" ")}, True
+                yield "damaged", {"why": '"not a line of text"', "bytes": raw.hex(" ")}
             elif sender == "host":
                 yield from _command(text)
             else:
                 yield from self._answer(raw, text)
 
-    def left(self, sender: str) -> bytes:
-        rest, self._tails[sender] = self._tails[sender], b""
-        return rest
-
     def _answer(self, raw: bytes, text: str) -> Iterator[_Words]:
         told = self._reader.feed(raw + b"\n")
         for said in told:
-            yield type(said).__name__, _described(said), False
+            yield type(said).__name__, _described(said)
         if not told and text:
-            yield "Text", {"said": repr(text)}, False
+            yield "Text", {"said": repr(text)}
 
 
 def _command(text: str) -> Iterator[_Words]:
     if found := re.fullmatch(SLOT_LINE, text):
-        yield "Define", {"slot": str(int(found[1])), **_slot(HeldSlot.of(found))}, False
+        yield "Define", {"slot": str(int(found[1])), **_slot(HeldSlot.of(found))}
         return
     for pattern, kind in _COMMANDS:
         if found := pattern.fullmatch(text):
             fields = {name: _value(name, value) for name, value in found.groupdict().items()}
-            yield kind, fields, False
+            yield kind, fields
             return
     if text:
-        yield "Unknown", {"said": repr(text)}, False
+        yield "Unknown", {"said": repr(text)}
 
 
 def _value(name: str, value: str) -> str:

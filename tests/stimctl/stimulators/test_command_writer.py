@@ -6,16 +6,17 @@ import pytest
 
 from firmware_sim.analog.recorder import Recorder
 from firmware_sim.factory import DeviceSpec
-from stimctl.errors import LineLost, NotSent, WrongDevice
+from stimctl.errors import LineFault, LineLost, NotSent, WrongDevice
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
 from stimctl.stimulators.command_writer import CommandWriter
-from stimctl.stimulators.discovery import DeviceChoice, handshake, stimulator
-from stimctl.stimulators.lease.device import NOT_TAKEN
+from stimctl.stimulators.discovery import DeviceChoice, detect, handshake, stimulator
+from stimctl.stimulators.lease.device import NOT_TAKEN, ZeroReported
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
+from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.gate import HARMLESS_SLOT, READ_CURRENTS, STOP, StimJimGate
 from tests.stimctl.session.world import Delayed, Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
@@ -106,6 +107,38 @@ def test_no_start_that_was_cut_or_refused_comes_with_a_stop(takes: tuple[int, ..
     assert not after
     assert not before or int(before[1:]) >= 100
     assert gate.took_back is bool(before)
+
+
+def answers(took: bytes) -> list[bytes]:
+    """What a StimJim of dialect A says to each whole line of these."""
+    said = {b"T-1": b"Forcing T train to stop", b"U-1": b"Forcing U train to stop"}
+    said |= {b"M%d,3" % channel: b"Set channel %d to mode 3" % channel for channel in (0, 1)}
+    return [said[line] + b"\n" for line in took.split(b"\n")[:-1] if line in said]
+
+
+@pytest.mark.parametrize("earlier", [0, 1])
+@pytest.mark.parametrize("more", [0, 1, 18, len(STOP)])
+@pytest.mark.parametrize("some", range(len(STOP) + 1))
+def test_zero_is_told_with_the_answer_to_its_own_stop(some: int, more: int, earlier: int) -> None:
+    """A cut of a lease whose stop the port takes in part, or not at all; then a stop, of which it takes all."""
+    line, jim = Taking(*[len(STOP)] * earlier, some, more), DIALECTS["a"]()
+    writer = CommandWriter(line.write, jim.command_gate.follow_cut)
+
+    def turn(at_us: int) -> None:
+        if writer.send(jim.take_output()):
+            jim.wrote(at_us)
+
+    for at_us in range(0, 20_000 * (3 + earlier), 20_000):
+        jim.stop(at_us, measure=False)
+        turn(at_us)
+    later_us, told = at_us + 1_000, iter(answers(line.took))
+    assert any(jim.receive(answer, later_us) == [ZeroReported(None)] for answer in told)
+    before = len(line.took)
+    jim.stop(later_us, measure=False)
+    turn(later_us)
+    *others, own = [*told, *answers(line.took[before:])]
+    assert [jim.receive(answer, later_us) for answer in others] == [[]] * len(others)
+    assert jim.receive(own, later_us) == [ZeroReported(None)]
 
 
 @pytest.mark.parametrize("some", range(len(SLOT) + 3))
@@ -237,6 +270,16 @@ def test_a_device_is_at_rest_though_its_line_took_nothing_for_a_while(board: str
     assert bench.last_us() < 4 * S + 60_000
 
 
+@pytest.mark.parametrize("for_us", [0, 25_000, 45_000])
+@pytest.mark.parametrize("board", BOARDS)
+def test_a_stop_that_the_port_refused_makes_no_later_zero_late(board: str, for_us: int) -> None:
+    rx = prescription(seconds=20, profile="bench-100hz")
+    bench = Bench(*BOARDS[board], rx, line=lambda port: Refusing(Delayed(port, 3_000), 4 * S, for_us))
+    report = bench.run((4.0, AskTarget(1, 600)), (4.08, AskStop()))
+    assert report.zero_confirmed_us is not None
+    assert report.zero_confirmed_us < 15_000
+
+
 @pytest.mark.parametrize("second", [3, 40, 150])
 @pytest.mark.parametrize("first", [1, 24, 30, 190])
 @pytest.mark.parametrize("firmware", PULSEPALS)
@@ -315,20 +358,57 @@ def test_output_that_stands_is_never_told_as_zero(takes: int, stuck_us: int | No
     assert not any("by itself" in alarm.action + alarm.text for alarm in report.alarms)
 
 
-@pytest.mark.parametrize(("takes", "stuck_us"), [(60, None), (60, 0), (60, 60_000), (300, 0), (60, 900_000)])
+@pytest.mark.parametrize(("takes", "stuck_us"), [(60, 0), (60, 60_000), (300, 0), (300, 60_000)])
 @pytest.mark.parametrize("firmware", PULSEPALS)
-def test_no_half_a_command_is_left_behind_a_handshake(firmware: str, takes: int, stuck_us: int | None) -> None:
+def test_a_command_that_was_cut_in_a_handshake_is_brought_to_its_end(firmware: str, takes: int, stuck_us: int) -> None:
     spec, choice = PULSEPALS[firmware]
     recorder = Recorder()
-    device = spec.make(seed=1, load="r1k", recorder=recorder)
-    line = Pulled(port_of(device), takes, stuck_us)
-    with pytest.raises(LineLost, match=r"stay driven: PULL THE LEADS"):
+    line = Pulled(port_of(spec.make(seed=1, load="r1k", recorder=recorder)), takes, stuck_us)
+    assert handshake(line, stimulator(choice, line)).identity.firmware == firmware
+    line.let_pass(S)
+    assert recorder.end_us() == 0
+
+
+@pytest.mark.parametrize("stuck_us", [None, 900_000])
+@pytest.mark.parametrize("firmware", PULSEPALS)
+def test_half_a_command_that_a_handshake_leaves_behind_is_told(firmware: str, stuck_us: int | None) -> None:
+    spec, choice = PULSEPALS[firmware]
+    line = Pulled(port_of(spec.make(seed=1, load="r1k")), 60, stuck_us)
+    with pytest.raises(LineLost, match=r"(took only a part|is gone). Its output may stay driven: PULL THE LEADS"):
         handshake(line, stimulator(choice, line))
     line.let_pass(S)
-    in_time = stuck_us is not None and stuck_us <= 60_000
-    if in_time:
-        assert recorder.end_us() == 0
-        assert handshake(line, stimulator(choice, line)).identity.firmware == firmware
-    else:
-        with pytest.raises(WrongDevice, match="PULL THE LEADS"):
-            handshake(line, stimulator(choice, line))
+    with pytest.raises(WrongDevice, match="PULL THE LEADS"):
+        handshake(line, stimulator(choice, line))
+
+
+DEVICES = {**BOARDS, "native": (DeviceSpec("native"), DeviceChoice())}
+
+
+@pytest.mark.parametrize("for_us", [20_000, 300_000, 2_500_000])
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_handshake_that_left_no_byte_is_tried_again(device: str, for_us: int) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), 0, for_us)
+    identity = handshake(line, stimulator(choice, line)).identity
+    assert identity.model
+    assert line.refused
+    assert line.now_us() < for_us + 60_000
+
+
+@pytest.mark.parametrize("device", ["native", "21", "b"])
+def test_a_search_that_left_no_byte_is_tried_again(device: str) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), 0, 900_000)
+    assert detect(line)[0] == choice.device
+
+
+@pytest.mark.parametrize("at_us", [0, 1])
+@pytest.mark.parametrize("device", BOARDS)
+def test_a_port_that_takes_no_handshake_is_named(device: str, at_us: int) -> None:
+    spec, choice = DEVICES[device]
+    line = Refusing(port_of(spec.make(seed=1, load="r1k")), at_us, 60 * S)
+    with pytest.raises(LineFault, match="the port takes no bytes"):
+        handshake(line, stimulator(choice, line))
+    assert line.now_us() <= 3 * S + 20_000
+    with pytest.raises(NotSent):
+        detect(line)

@@ -114,7 +114,7 @@ def test_a_cut_lease_is_told_as_the_most_that_may_have_flowed() -> None:
     tally.cut(LEASE, 100, 102)
     counted = tally.counters(1, 1)
     assert (counted.pulses_1, counted.charge_1_pc) == (102, 102 * 200_000)
-    kept = tally.figure_origins("test")
+    kept = tally.figure_origins("test", {}, reports_ends=True)
     assert (kept.bases[0].least, kept.bases[0].estimated, kept.bases[0].counted) == ((0, 100), (0, 102), (0, 0))
     assert kept.record()["evidence"] == "estimated"
     assert not tally.is_measured

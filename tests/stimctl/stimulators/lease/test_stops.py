@@ -14,10 +14,12 @@ from stimctl import limits
 from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
+from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.lease.device import ReplyTimes, ZeroReported
+from stimctl.stimulators.lease.scheduler import PAUSED
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import START
 from stimctl.stimulators.pulsepal.isolator import Isolator
@@ -307,3 +309,52 @@ def test_a_preparation_of_several_questions_has_the_time_of_as_many_answers() ->
     rx = prescription(seconds=8, profile="bench-100hz", amplitudes_ma={1: 1.0})
     report = Bench(*PULSEPAL[1], rx, line=lambda port: Slow(port, 100 * MS)).run()
     assert report.end is End.TIMER
+
+
+def said_of_pauses(bench: Bench) -> list[float]:
+    """When the operator was told that lowering keeps the output at zero."""
+    told = [event for event in bench.runner.take_events() if isinstance(event, OperatorMessage)]
+    return [event.at_us / S for event in told if event.text == PAUSED]
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_an_output_that_pauses_while_a_slider_goes_down_is_told_once_and_comes_back(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    rx = prescription(seconds=30, profile="bench-100hz")
+    bench = Bench(which, choice, rx, line=lambda port: Delayed(port, 8 * MS))
+    slider = [(17 + n / 60, AskTarget(1, 2_000 - 5 * n)) for n in range(1, 241)]
+    report = bench.run(*slider)
+    assert report.end is End.TIMER
+    (told_s,) = said_of_pauses(bench)
+    assert 17.2 < told_s < 17.5
+    began = [flow.first_us + n * flow.period_us for flow in bench.recorder.flows(1) for n in range(flow.count)]
+    assert sum(17.1 * S < at_us < 21 * S for at_us in began) < 40
+    assert sum(21.1 * S < at_us < 22 * S for at_us in began) > 80
+
+
+@pytest.mark.parametrize(
+    "changes", [[1_900, 1_500, 1_000], [1_900, 2_000, 1_900, 2_000]], ids=["lowered", "to and fro"]
+)
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_a_target_that_is_lowered_now_and_then_pauses_nothing(
+    which: DeviceSpec, choice: DeviceChoice, changes: list[int]
+) -> None:
+    bench = Bench(which, choice, prescription(seconds=26), line=lambda port: Delayed(port, 15 * MS))
+    bench.run(*[(17 + 1.1 * n, AskTarget(1, target_ua)) for n, target_ua in enumerate(changes)])
+    assert said_of_pauses(bench) == []
+
+
+def test_a_raise_between_two_leases_on_a_slow_line_is_no_lowering() -> None:
+    """Firmware 22 is waited for four times from one lease to the next: longer than it takes for a pause to be told."""
+
+    def run(*actions: tuple[float, AskTarget]) -> Bench:
+        rx = prescription(seconds=22, profile="bench-100hz", amplitudes_ma={1: 1.0})
+        bench = Bench(*PULSEPAL[1], rx, line=lambda port: Delayed(port, 45 * MS))
+        assert bench.run(*actions).end is End.TIMER
+        return bench
+
+    over_us = next(flow.last_us for flow in run().recorder.flows(1) if flow.first_us > 12 * S)
+    bench = run((over_us / S + 0.06, AskTarget(1, 1_050)))
+    assert bench.adapter.targets[1].applied_ua == 1_050
+    assert said_of_pauses(bench) == []

@@ -9,6 +9,7 @@ from firmware_sim.factory import DeviceSpec
 from stimctl.port import Port
 from stimctl.stimulators import base
 from stimctl.stimulators.lease.adapter import LeaseAdapter
+from stimctl.stimulators.lease.device import TICK_US
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.dialects import DIALECTS
@@ -132,6 +133,15 @@ def test_held_after_a_lowering_it_goes_on_to_what_was_wanted_last(run: Run, late
     run.start(run.targets[1].resume_ua)
     run.go_on(15 * S)
     assert 980 <= run.highest_ua(now_us) <= 1_020
+
+
+def test_a_run_that_begins_again_is_told_from_zero(run: Run) -> None:
+    run.adapter.hold(run.port.now_us())
+    run.until(m.Holding)
+    run.adapter.arm(Purpose.STIMULATE, [1], 2_000, run.rx.stimulation_us, run.port.now_us())
+    run.until(m.Armed).start({1: 2_000}, run.port.now_us())
+    told = run.adapter.advance(run.port.now_us() + TICK_US)
+    assert [event.applied_ua for event in told if isinstance(event, m.Channel)] == [0]
 
 
 def test_a_raise_above_the_ceiling_is_declined(run: Run) -> None:
