@@ -30,11 +30,9 @@ class SessionPort(MonotonicPort):
         self._stimulator = stimulator
         self._take_note = take_note
 
-    def send(self, output: bytes) -> None:
-        """Write `output` and what is owed."""
-        written = (output or self.writer.owed) and self.writer.send(output)
-        if written and self._stimulator.hears_writes:
-            self.facts.append(c.BytesWritten(self.now_us()))
+    def send(self, output: bytes) -> bool:
+        """Write what is owed and `output`; whether it all went."""
+        return bool(output or self.writer.owed) and self.writer.send(output)
 
     def lost(self, why: LineLost) -> None:
         """Nobody is there any more."""

@@ -101,8 +101,8 @@ class Runner:
         if now_us >= self._last.deadline_us or facts or self._posted or (script and script[0][0] <= now_us):
             command = self._next_command(now_us)
         step, port.data = self._engine.step(now_us, port.data, command), b""
-        if step.output or port.writer.owed:
-            port.send(step.output)
+        if port.send(step.output) and self._engine.stimulator.hears_writes:
+            facts.append(c.BytesWritten(port.now_us()))
         if step is not self._last:
             self._last = step
             self._told.extend(step.events)

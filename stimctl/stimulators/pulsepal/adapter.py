@@ -252,7 +252,8 @@ class PulsePalAdapter(d.LeaseDevice):
 
     def _rested(self, answer: bytes, _now_us: int) -> list[Any]:
         proven = answer in _PROOFS
-        if self.command_gate.was_cut and not proven:
+        # Of a stop that has not left as a whole, what did may leave the outputs driven.
+        if self.command_gate.on_its_way or (self.command_gate.was_cut and not proven):
             return []  # the stop that is sent again asks for more
         # A stop that was sent again is answered again.
         self._stale = self.command_gate.stopped() * (len(gate.CHANNELS) + 1 + len(answer) * proven)

@@ -98,6 +98,11 @@ class PulsePalGate(Gate):
         self.stops_written = 0  # whole ones that are answered as the stop is now, since that began
         self._taken = b""  # and not written yet, as far as is known
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether something was given out that is not known to be written."""
+        return bool(self._taken)
+
     def confirmed(self) -> None:
         """The device said that it holds the program that was sent last."""
         self.proven = True

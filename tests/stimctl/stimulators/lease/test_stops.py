@@ -113,6 +113,22 @@ def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us:
     assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [ZeroReported(None)])
 
 
+def test_an_answer_to_an_earlier_stop_is_no_zero_while_half_a_program_is_on_its_way() -> None:
+    """A PulsePal that waits in vain for the rest of it drives what it holds."""
+    pal = PulsePalAdapter(Isolator(1_000))
+    pal.stop(0, measure=False)
+    pal.take_output()
+    pal.wrote(0)
+    pal.stop(20 * MS, measure=False)
+    pal.take_output()
+    assert pal.receive(b"\1" * 5, 21 * MS) == []
+    pal.wrote(22 * MS)
+    pal.stop(40 * MS, measure=False)
+    pal.take_output()
+    pal.wrote(40 * MS)
+    assert pal.receive(b"\1" * 5, 41 * MS) == [ZeroReported(None)]
+
+
 @pytest.mark.parametrize("dialect", "abc")
 def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> None:
     """An adapter that nothing has happened to does not know what plays: grounding alone is undone by a pulse."""
