@@ -18,7 +18,7 @@ _AS_REPORTED = (
     "end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement", "kept", "held_us",
     "zero_confirmed_us", "zero_measured",
 )  # fmt: skip
-UNSEEN = "the zero before the counts was told in answers to the stop alone: more may have flowed than was counted"
+UNSEEN = "no telemetry bore out the zero before the counts: more may have flowed than was counted"
 UNMEASURED = "the zero at the end was not measured: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 

@@ -80,7 +80,7 @@ class Telemetry:
         if context.state is STOPPING:
             self._close.on_status(status, now_us)
             if self._zero_was_told and not is_old and self._loud(status):
-                self._close.on_output("the device takes back that its output is at zero", now_us)
+                self._close.on_zero_taken_back(0, now_us)
         elif identity is None:
             return
         elif boot_id != identity.boot_id:
@@ -146,7 +146,7 @@ class Telemetry:
                 self._loud_in, self._loud_readings = context.state, Counter()
             if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
                 context.times.quiet_us[channel] = now_us
-            self._watch_quiet(channel, max(reading[3:5]), now_us)
+                self._watch_quiet(channel, max(reading[3:5]), now_us)
 
     @property
     def _zero_was_told(self) -> bool:
@@ -162,15 +162,18 @@ class Telemetry:
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 self._stimulate.found(Implausible(End.IMPLAUSIBLE, text), now_us)
             return
-        if flows_ua <= limits.ZERO_UA or context.is_pending(Task.STARTING):
-            return
-        if context.state is STOPPING and not self._zero_was_told:
+        at_zero = flows_ua <= limits.ZERO_UA
+        if context.state is STOPPING:
+            if not self._zero_was_told:
+                return
+            self._close.on_told(channel, now_us, at_zero=at_zero)
+        if at_zero or context.is_pending(Task.STARTING):
             return
         self._loud_readings[channel] += 1
         if self._loud_readings[channel] % _LOUD_READINGS:
             return
         if context.state is STOPPING:
-            self._close.on_output(f"channel {channel} carries current after its zero was confirmed", now_us)
+            self._close.on_zero_taken_back(channel, now_us)
         else:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
             context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)

@@ -82,10 +82,15 @@ class Bench:
         return self
 
     def zero(self, zero: ZeroConfirmed = ZERO) -> "Bench":
-        """It is told, and the next status bears it out."""
+        """It is told, and the next telemetry bears it out."""
         self.closing.on_zero(zero, STOP_US + zero.after_us)
-        self.closing.on_status(at_zero(zero.device_time_us + 1), STOP_US + zero.after_us)
+        self.borne_out(zero.device_time_us + 1, STOP_US + zero.after_us)
         return self
+
+    def borne_out(self, device_time_us: int, now_us: int) -> None:
+        self.closing.on_status(at_zero(device_time_us), now_us)
+        if not self.context.by_lease:
+            self.closing.on_told(1, now_us, at_zero=True)
 
     def want(self) -> Any:
         want, self.context.want = self.context.want, None
@@ -441,7 +446,7 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
     bench.closing.durable(STOP_US + 6 * S)
     bench.want()
-    bench.zero(ZERO._replace(after_us=7 * S))
+    bench.closing.on_zero(ZERO._replace(after_us=7 * S), STOP_US + 7 * S)
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert not [each for each in bench.line.command if each[0] == "read"]
 
@@ -472,7 +477,7 @@ def test_a_last_entry_that_cannot_be_written_does_not_end_the_stops(zero: bool) 
     assert (bench.want(), bench.context.state) == (None, State.STOPPING)
     assert bench.closing.deadline_us() == STOP_US + limits.STOP_TRY_US
     if zero:
-        bench.zero(ZERO._replace(after_us=7 * S))
+        bench.closing.on_zero(ZERO._replace(after_us=7 * S), STOP_US + 7 * S)
     else:
         bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
@@ -515,9 +520,10 @@ def test_a_zero_that_came_is_no_alarm() -> None:
     assert bench.alarms() == []
 
 
-def test_counts_are_asked_for_once_a_newer_status_bears_the_zero_out() -> None:
+def test_counts_are_asked_for_once_newer_telemetry_bears_the_zero_out() -> None:
     bench = Bench().stop()
     bench.closing.on_zero(ZERO, STOP_US + 3_000)
+    bench.closing.on_told(1, STOP_US + S, at_zero=True)
     for told in (at_zero(50 * S), status(DeviceState.ENDED, 51 * S), at_zero(52 * S)._replace(boot_id=BOOT + 1)):
         bench.closing.on_status(told, STOP_US + S)
     assert bench.line.command == [("stop", STOP_US)]
@@ -541,15 +547,18 @@ def test_counts_of_a_device_whose_zero_nothing_bears_out_are_not_exact() -> None
     assert (agreement["exact"], agreement["reason"]) == (None, UNSEEN)
 
 
-def test_after_output_that_came_back_no_status_is_waited_for_and_the_counts_are_not_exact() -> None:
+def test_after_output_that_came_back_zero_is_borne_out_anew_and_the_counts_are_not_exact() -> None:
     bench = Bench().stop()
     bench.closing.on_zero(ZERO, STOP_US + 3_000)
     bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
     bench.closing.on_zero(ZERO._replace(device_time_us=52 * S), STOP_US + 2 * S)
-    assert bench.line.command[-1] == ("read", (1,), STOP_US + 2 * S)
+    assert bench.line.command[-1] == ("stop", STOP_US + S)
+    bench.borne_out(53 * S, STOP_US + 2 * S + 1)
+    assert bench.line.command[-1] == ("read", (1,), STOP_US + 2 * S + 1)
     bench.closing.on_records(records(), STOP_US + 3 * S)
     assert bench.closing.report is not None
     assert bench.closing.report.agreement["exact"] is None
+    assert bench.closing.report.zero_confirmed_us == 2 * S
 
 
 def test_a_board_whose_zero_was_only_acknowledged_has_no_exact_dose() -> None:
@@ -694,7 +703,7 @@ def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_co
         (DeviceState.RUNNING, 1, BOOT, True),
         (DeviceState.RUNNING, 0, BOOT, False),
         (DeviceState.ENDED, 1, BOOT, False),
-        (DeviceState.RUNNING, 1, BOOT + 1, False),
+        (DeviceState.RUNNING, 1, BOOT + 1, True),
     ],
 )
 def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int, boot_id: int, renewed: bool) -> None:
@@ -754,6 +763,7 @@ def test_a_boards_zero_that_comes_after_the_last_entry_is_in_the_report(
 ) -> None:
     """A board's is all that is known of it; of a device with counts a status has to bear it out."""
     bench = Bench().stop()
+    bench.context.device.identity = replace(IDENTITY, by_lease=by_lease)
     if before_us is not None:
         bench.zero(ZERO._replace(after_us=before_us, measured=False))
         bench.closing.on_records(records(), STOP_US + 8_000)
@@ -761,10 +771,12 @@ def test_a_boards_zero_that_comes_after_the_last_entry_is_in_the_report(
     else:
         bench.closing.close(STOP_US + GIVE_UP_STOP_US)
     bench.closing.durable(STOP_US + GIVE_UP_STOP_US)
-    if by_lease:
-        bench.context.device.identity = replace(IDENTITY, by_lease=True)
-    bench.closing.on_zero(ZERO, STOP_US + GIVE_UP_STOP_US + S)
+    bench.closing.on_zero(ZERO._replace(device_time_us=60 * S), STOP_US + GIVE_UP_STOP_US + S)
+    if told_us and not by_lease:
+        assert bench.context.state is State.STOPPING
+        bench.borne_out(61 * S, STOP_US + GIVE_UP_STOP_US + 2 * S)
     assert bench.context.state is State.ENDED
+    assert ("acknowledge", SESSION) not in [each[:2] for each in bench.line.command]
     assert bench.closing.report is not None
     assert bench.closing.report.zero_confirmed_us == told_us
     measured = {None: None, 3_000: True, 7_000: False}[told_us]
