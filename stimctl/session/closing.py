@@ -117,13 +117,17 @@ class Closing:
         identity = context.device.identity
         if self.zero is None or identity is None:
             return
-        booted = status.boot_id != identity.boot_id
-        if not booted and status.device_time_us <= context.device.answered_us:
+        of_now = status.boot_id == identity.boot_id and status.device_time_us > context.device.answered_us
+        if not of_now and status.boot_id == identity.boot_id and not self.long_at_zero(now_us):
             return
         if status.state in GIVES_OUTPUT:
             self.on_output("the device gives output again after its zero was confirmed", now_us)
-        elif not booted and not context.by_lease:
+        elif (of_now or not status.zero) and not context.by_lease:
             self.on_told(0, now_us, at_zero=bool(status.zero))
+
+    def long_at_zero(self, now_us: int) -> bool:
+        """Whether its zero was told so long ago that what it tells now, whatever its clock says, is of after it."""
+        return self.zero is not None and now_us - self._stopped_us - self.zero.after_us > limits.SILENCE_US
 
     def on_told(self, number: int, now_us: int, *, at_zero: bool) -> None:
         """Since its zero a native device told of a channel, or of itself (0). Nothing goes on while the newest word of

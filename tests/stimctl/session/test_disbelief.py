@@ -122,7 +122,7 @@ def test_a_device_whose_status_tells_nothing_new_while_it_is_armed(state: State,
     rig = Rig(at_1_ma(seconds=60), line=lying(change))
     report = rig.run((8 * S, AskHold()), (10 * S, Proceed()), (12 * S, Proceed()), (40 * S, AskStop()))
     ended_at_zero(rig, report, End.LINE_LOST)
-    assert report.end_text.startswith("no status from the device")
+    assert report.end_text.startswith("no newer status from the device")
     assert rig.stopped_us() <= 13 * S
 
 
@@ -536,6 +536,42 @@ def test_current_that_is_the_last_word_of_a_device_leaves_its_zero_in_doubt(
     assert report.zero_confirmed_us is None
     assert [alarm.partition(": ")[2] for alarm in rig.alarms] == [PULL_THE_LEADS]
     assert rig.line.now_us() <= 15 * S
+
+
+@pytest.mark.parametrize("measured_ua", [0, 1_500])
+@pytest.mark.parametrize("booted", [True, False])
+def test_what_is_told_long_after_the_zero_is_no_old_news_whatever_its_clock_says(
+    booted: bool, measured_ua: int
+) -> None:
+    """A clock that goes back, or begins anew, hides no current; and what looks late is told once a channel."""
+
+    def change(message: Any, _number: int) -> Any:
+        earlier = message._replace(device_time_us=message.device_time_us - 7 * S)
+        if type(message) is m.Channel:
+            return earlier._replace(measured_ua=measured_ua)
+        return earlier._replace(boot_id=earlier.boot_id ^ booted)
+
+    rig = Rig(prescription(amplitudes_ma={2: 1.0, 4: 1.0}), line=lambda port: TellsOfCurrent(port, change))
+    report = rig.run((8 * S, AskStop()))
+    assert report.agreement["exact"] is None
+    assert (report.zero_confirmed_us is None) is bool(measured_ua)
+    told = [alarm.partition(": ") for alarm in rig.alarms]
+    assert sum("was allowed" in text for text, _, _ in told) == (2 if measured_ua else 0)
+    pulled = [text for text, _, action in told if action == PULL_THE_LEADS]
+    carries = [f"channel {channel} carries current after its zero was confirmed" for channel in (2, 4)]
+    assert pulled == (carries if measured_ua else [])
+
+
+def test_a_clock_that_goes_back_to_before_the_run_is_the_clocks_fault() -> None:
+    def change(message: Any) -> Any:
+        if not hasattr(message, "device_time_us") or rig.line.now_us() < 8 * S:
+            return message
+        return message._replace(device_time_us=message.device_time_us - 7_900_000)
+
+    rig = Rig(at_1_ma(), line=lying(change))
+    report = rig.run()
+    assert report.end is End.CLOCK, report.end_text
+    soon(rig, 8 * S)
 
 
 def test_zero_after_current_that_came_back_is_told_from_the_first_stop_on() -> None:
