@@ -216,7 +216,9 @@ class Runner:
         except LogFault as not_yet:
             if waits or is_late or self._log.problem() is not None:
                 self._durable_by_us = None
-                self._facts.append(c.LogFailed(not_yet))
+                only_late = is_late and not waits and self._log.problem() is None
+                fault = LogFault(f"{not_yet} after {DURABLE_US / 1e6:g} s") if only_late else not_yet
+                self._facts.append(c.LogFailed(fault))
         else:
             self._durable_by_us = None
             self._facts.append(c.LogDurable())
