@@ -59,7 +59,8 @@ class Closing:
         return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
     @property
-    def _sure_zero(self) -> base.ZeroConfirmed | None:
+    def sure_zero(self) -> base.ZeroConfirmed | None:
+        """The zero, unless it was taken back and nothing has borne another one out."""
         return self.zero if self._doubted_us is None else None
 
     def tell_doubt(self, text: str, now_us: int) -> None:
@@ -127,7 +128,9 @@ class Closing:
 
     def long_at_zero(self, now_us: int) -> bool:
         """Whether its zero was told so long ago that what it tells now, whatever its clock says, is of after it."""
-        return self.zero is not None and now_us - self._stopped_us - self.zero.after_us > limits.SILENCE_US
+        # By when the state was entered: what this program slept through since is left out of it.
+        zero = self.zero
+        return zero is not None and now_us - self._context.times.entered_us - zero.after_us > limits.SILENCE_US
 
     def on_told(self, number: int, now_us: int, *, at_zero: bool) -> None:
         """Since its zero a native device told of a channel, or of itself (0). Nothing goes on while the newest word of
@@ -276,7 +279,7 @@ class Closing:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         if self.zero_in_doubt and not any(PULL_THE_LEADS in alarm.action for alarm in context.alarms):
             self.tell_doubt(NOT_CONFIRMED, now_us)
-        last_us, zero = device.status.stimulation_us if device.status else 0, self._sure_zero
+        last_us, zero = device.status.stimulation_us if device.status else 0, self.sure_zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
         context.dose_tracker.unanswered |= stimulator.unanswered
         self.report = SessionReport(
@@ -353,7 +356,7 @@ class Closing:
         assert self.report is not None
         # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
         self.report = replace(self.report, alarms=tuple(context.alarms))
-        zero = self._sure_zero
+        zero = self.sure_zero
         if zero is None:
             self.report = replace(self.report, zero_confirmed_us=None, zero_measured=None)
         elif context.by_lease and self.report.zero_confirmed_us is None:  # no status would bear it out

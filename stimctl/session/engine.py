@@ -216,7 +216,7 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.zero
+        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.sure_zero
         return SessionView(
             state=state,
             end=None if context.ending is None else context.ending.end,

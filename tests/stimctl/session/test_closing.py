@@ -698,25 +698,37 @@ def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_co
 
 
 @pytest.mark.parametrize(
-    ("state", "after_us", "boot_id", "renewed"),
+    ("state", "after_us", "boot_id", "late_us", "renewed"),
     [
-        (DeviceState.RUNNING, 1, BOOT, True),
-        (DeviceState.RUNNING, 0, BOOT, False),
-        (DeviceState.ENDED, 1, BOOT, False),
-        (DeviceState.RUNNING, 1, BOOT + 1, True),
+        (DeviceState.RUNNING, 1, BOOT, 4_000, True),
+        (DeviceState.RUNNING, 0, BOOT, 500_000, False),
+        (DeviceState.RUNNING, 0, BOOT, 500_001, True),
+        (DeviceState.ENDED, 1, BOOT, 500_001, False),
+        (DeviceState.RUNNING, 1, BOOT + 1, 4_000, True),
     ],
 )
-def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int, boot_id: int, renewed: bool) -> None:
+def test_output_after_the_zero_is_stopped_anew(
+    state: DeviceState, after_us: int, boot_id: int, late_us: int, renewed: bool
+) -> None:
+    now_us = STOP_US + ZERO.after_us + late_us
     bench = Bench().stop().zero()
     bench.context.begin(Task.WRITING_LOG, 0)
-    bench.closing.on_status(status(state, 50 * S + after_us, boot_id), STOP_US + S)
+    bench.closing.on_status(status(state, 50 * S + after_us, boot_id), now_us)
     assert (bench.closing.zero is None) is renewed
-    assert (("stop", STOP_US + S) in bench.line.command) is renewed
+    assert (("stop", now_us) in bench.line.command) is renewed
     assert (bench.context.pending is None) is renewed
     alarm = (Priority.HIGH, "the device gives output again after its zero was confirmed", PULL_THE_LEADS)
     assert bench.alarms() == [alarm] * renewed
     if renewed:
-        assert bench.closing.deadline_us() == STOP_US + S + GIVE_UP_STOP_US
+        assert bench.closing.deadline_us() == now_us + GIVE_UP_STOP_US
+
+
+def test_what_waited_while_this_program_stood_still_is_not_told_long_after_the_zero() -> None:
+    bench = Bench().stop().zero()
+    assert bench.closing.long_at_zero(STOP_US + ZERO.after_us + 500_001)
+    bench.context.times.entered_us += S  # as the engine does for a second that was slept through
+    assert not bench.closing.long_at_zero(STOP_US + ZERO.after_us + S)
+    assert not Bench().stop().closing.long_at_zero(STOP_US + 60 * S)
 
 
 @pytest.mark.parametrize(("zero", "lost"), [(False, False), (True, True), (False, True)])

@@ -67,6 +67,7 @@ def ended_in_doubt(rig: Rig, report: SessionReport, end: End) -> None:
     """It ended for this reason, and what is told of current to the end leaves the zero that is told in doubt."""
     assert report.end is end, (report.end, report.end_text)
     assert report.zero_confirmed_us is None
+    assert rig.engine.view(0).stop_after_us is None
     assert any(PULL_THE_LEADS in alarm for alarm in rig.alarms)
     assert rig.last_pulse_us() <= rig.stopped_us() + PULSE_US
     assert rig.line.now_us() <= rig.stopped_us() + limits.STOP_TRY_US
