@@ -94,8 +94,9 @@ class Closing:
         context = self._context
         if self._zero_seen is False:  # of a stop that began anew: what is told counts from the first one
             event = event._replace(after_us=now_us - self._stopped_us)
-        context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self.zero, self._told_zero = event, {}
+        if self._doubted_us is None:  # else it is one of many, perhaps
+            context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
         self._doubt_told = False
         self._since_us = now_us
         context.answered(event.device_time_us)
@@ -139,6 +140,8 @@ class Closing:
         if not all(self._told_zero.get(each) for each in (0, number, *self._context.targets.channels)):
             return
         doubted, awaits = self._doubted_us is not None, self._awaits_telemetry
+        if doubted and self.zero is not None:
+            self._context.put(entries.OutputStopped(tried=False, **self.zero.record()), now_us)
         self._doubted_us = None
         if awaits:
             self._ask_counts(now_us, zero_seen=not doubted)
@@ -180,7 +183,7 @@ class Closing:
         if self.zero is None or self.line_gone:
             return
         self.tried_us += CAME_BACK_US
-        self.zero, self._zero_seen = None, False
+        self.zero, self._zero_seen, context.dose_tracker.came_back = None, False, True
         if not context.by_lease and self._doubted_us is None:
             self._doubted_us = now_us
         self._since_us = now_us

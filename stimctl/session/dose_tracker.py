@@ -19,6 +19,7 @@ _AS_REPORTED = (
     "zero_confirmed_us", "zero_measured",
 )  # fmt: skip
 UNSEEN = "no telemetry bore out the zero before the counts: more may have flowed than was counted"
+CAME_BACK = "current was told after a zero, before the counts: more may have flowed than was counted"
 UNMEASURED = "the zero at the end was not measured: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
@@ -36,6 +37,7 @@ class DoseTracker:
         self.contradiction: str | None = None
         # Whether an order was never answered, so that nobody knows if and when the device took it.
         self.unanswered = False
+        self.came_back = False  # current, after a zero
 
     def plan_record(self) -> dict[str, Any]:
         """What is going to be done, JSON-able."""
@@ -108,7 +110,8 @@ class DoseTracker:
         exact = None if counted is None else counted == commanded and self.contradiction is None
         reason = None
         if exact:
-            reason = (kept and kept.unsure) or (None if zero_seen else UNSEEN if kept is None else UNMEASURED)
+            unseen = CAME_BACK if self.came_back else UNSEEN if kept is None else UNMEASURED
+            reason = (kept and kept.unsure) or (None if zero_seen else unseen)
         elif counted and self.unanswered and self.contradiction is None and self._may_be(counted):
             reason = UNANSWERED
         exact = None if reason else exact

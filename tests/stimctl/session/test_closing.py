@@ -8,7 +8,7 @@ import pytest
 from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, Closing
 from stimctl.session.context import NEVER_US, AwaitDurable, Context, Ending, SessionOver
-from stimctl.session.dose_tracker import UNSEEN
+from stimctl.session.dose_tracker import CAME_BACK, UNSEEN
 from stimctl.session.failures import Failures
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority
@@ -825,7 +825,7 @@ def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
 )
 def test_counts_from_before_output_that_came_back_are_not_exact(drawn_up: bool, counted: bool, exact: bool) -> None:
     bench = Bench().stop().zero()
-    told = "the device gives output again after its zero was confirmed" if drawn_up else UNSEEN
+    told = "the device gives output again after its zero was confirmed" if drawn_up else CAME_BACK
     if drawn_up:
         bench.closing.on_records(records(counted=SESSION if counted else SESSION + 1), STOP_US + 4_000)
     bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)

@@ -492,6 +492,7 @@ def test_a_zero_that_the_channels_do_not_bear_out_is_in_doubt(
     rig = Rig(rx, line=lambda port: TellsOfCurrent(port, carrying(loud, limits.ZERO_UA + 1)))
     ended_in_doubt(rig, rig.run((8 * S, AskStop())), End.OPERATOR)
     assert rig.alarms[0] == f"channel {min(loud)} carries current after its zero was confirmed: {PULL_THE_LEADS}"
+    assert len(rig.log.of("stop")) == 2, "the one that was tried, and the one that was taken back"
     quiet = Rig(rx, line=lambda port: TellsOfCurrent(port, carrying(loud, limits.ZERO_UA)))
     report = quiet.run((8 * S, AskStop()))
     ended_at_zero(quiet, report, End.OPERATOR)
