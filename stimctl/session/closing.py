@@ -21,6 +21,8 @@ CAME_BACK_US = 1_000  # of the minute of stops, for output that comes back: a vi
 class Closing:
     """The end of one session."""
 
+    _stopped_us: int  # when the stop was first sent
+
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
@@ -34,7 +36,6 @@ class Closing:
         self._zero_seen: bool | None = None
         # What was told last since the zero, of each channel and of the device as a whole (0): whether it is at zero.
         self._told_zero: dict[int, bool] = {}
-        self._stopped_us = 0  # when the stop was first sent
         # Since when a native device's zero, once taken back, is in doubt; no telemetry has borne another one out.
         self._doubted_us: int | None = None
         self._waits_for_log = False
@@ -96,7 +97,7 @@ class Closing:
             event = event._replace(after_us=now_us - self._stopped_us)
         self.zero, self._told_zero = event, {}
         if self._doubted_us is None:  # else it is one of many, perhaps
-            context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
+            self._log_zero(now_us)
         self._doubt_told = False
         self._since_us = now_us
         context.answered(event.device_time_us)
@@ -108,6 +109,10 @@ class Closing:
             self.close(now_us)
         elif context.by_lease:
             self._ask_counts(now_us, zero_seen=event.measured and self._zero_seen is None)
+
+    def _log_zero(self, now_us: int) -> None:
+        assert self.zero is not None
+        self._context.put(entries.OutputStopped(tried=False, **self.zero.record()), now_us)
 
     def _ask_counts(self, now_us: int, *, zero_seen: bool) -> None:
         self._zero_seen, self._since_us = zero_seen, now_us
@@ -140,14 +145,13 @@ class Closing:
         if not all(self._told_zero.get(each) for each in (0, number, *self._context.targets.channels)):
             return
         doubted, awaits = self._doubted_us is not None, self._awaits_telemetry
-        if doubted and self.zero is not None:
-            self._context.put(entries.OutputStopped(tried=False, **self.zero.record()), now_us)
+        if doubted:
+            self._log_zero(now_us)
         self._doubted_us = None
         if awaits:
             self._ask_counts(now_us, zero_seen=not doubted)
         elif self.report is not None and not self._waits_for_log and self._context.pending is None:
-            # What was counted before output came back is not all.
-            (self._end if doubted else self._let_forget)(now_us)
+            self._let_forget(now_us)
 
     @property
     def _taken_back(self) -> int | None:
@@ -183,9 +187,11 @@ class Closing:
         if self.zero is None or self.line_gone:
             return
         self.tried_us += CAME_BACK_US
-        self.zero, self._zero_seen, context.dose_tracker.came_back = None, False, True
-        if not context.by_lease and self._doubted_us is None:
-            self._doubted_us = now_us
+        self.zero, self._told_zero = None, {}
+        self._zero_seen, context.dose_tracker.came_back = False, True
+        if not context.by_lease:
+            self._doubted_us = now_us if self._doubted_us is None else self._doubted_us
+            self._records = None  # more may have been counted since: the device keeps it for the next connection
         self._since_us = now_us
         context.pending = None
         context.stimulator.stop(now_us)
@@ -208,8 +214,7 @@ class Closing:
         """
         if now_us < self.deadline_us():
             return
-        overdue = now_us >= self._last_us
-        if self.zero is not None and self._taken_back is not None and not overdue:
+        if self._taken_back is not None and now_us < self._last_us:
             self.on_zero_taken_back(self._taken_back, now_us)
         elif self._awaits_telemetry and self._doubted_us is None:
             self._ask_counts(now_us, zero_seen=False)
