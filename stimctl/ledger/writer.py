@@ -115,7 +115,7 @@ class LedgerWriter:
             self._changed.wait_for(lambda: self._durable >= wanted or self._failed, timeout_s)
             missing = wanted - self._durable + self._refused
             if missing > 0:
-                why = self._problem or f"not written within {timeout_s:g} s"
+                why = self._problem or (f"not written within {timeout_s:g} s" if timeout_s else "not written yet")
                 raise LogFault(f"{missing} log {'entry is' if missing == 1 else 'entries are'} not durable: {why}")
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:

@@ -21,6 +21,8 @@ CAME_BACK_US = 1_000  # of the minute of stops, for output that comes back: a vi
 class Closing:
     """The end of one session."""
 
+    _stopped_us: int  # when the stop was first sent
+
     def __init__(self, context: Context, session_id: str) -> None:
         self._context = context
         self._session_id = session_id
@@ -32,6 +34,10 @@ class Closing:
         self.zero: base.ZeroConfirmed | None = None
         # Whether its zero was seen in a measurement before counts were asked for; None until they are.
         self._zero_seen: bool | None = None
+        # What was told last since the zero, of each channel and of the device as a whole (0): whether it is at zero.
+        self._told_zero: dict[int, bool] = {}
+        # Since when a native device's zero, once taken back, is in doubt; no telemetry has borne another one out.
+        self._doubted_us: int | None = None
         self._waits_for_log = False
         self.tried_us = 0  # so much of the minute of stops is spent already
         self._doubt_told = False
@@ -51,6 +57,11 @@ class Closing:
         """Whether output may be on for all that is known."""
         return self.zero is None and (self._armed or self._context.stimulator.may_stay_driven)
 
+    @property
+    def sure_zero(self) -> base.ZeroConfirmed | None:
+        """The zero, unless it was taken back and nothing has borne another one out."""
+        return self.zero if self._doubted_us is None else None
+
     def tell_doubt(self, text: str, now_us: int) -> None:
         """Output may be on: an alarm, once until zero is confirmed."""
         if not self._doubt_told:
@@ -59,7 +70,7 @@ class Closing:
 
     def cut(self, now_us: int) -> None:
         """The stop's bytes, ahead of everything; `stop` does the rest."""
-        self._since_us = now_us
+        self._since_us = self._stopped_us = now_us
         self._context.stimulator.stop(now_us)
 
     def stop(self, now_us: int, end: End, text: str) -> None:
@@ -78,20 +89,28 @@ class Closing:
             self.close(now_us)
 
     def on_zero(self, event: base.ZeroConfirmed, now_us: int) -> None:
-        """Zero is told: ask what was counted, if anything was armed; a native device once a status bears it out."""
+        """Zero is told: ask what was counted, if anything was armed; of a native device once telemetry bears it out."""
         context = self._context
-        context.put(entries.OutputStopped(tried=False, **event.record()), now_us)
-        self.zero = event
+        if self._zero_seen is False:  # of a stop that began anew: what is told counts from the first one
+            event = event._replace(after_us=now_us - self._stopped_us)
+        self.zero, self._told_zero = event, {}
+        if self._doubted_us is None:  # else it is one of many, perhaps
+            self._log_zero(now_us)
         self._doubt_told = False
         self._since_us = now_us
         context.answered(event.device_time_us)
         if self.report is not None:
             # It came after the last entry: the counts are fetched at the next connection.
-            self._close_or_end(now_us)
+            if self._doubted_us is None or now_us >= self._last_us:
+                self._close_or_end(now_us)
         elif not context.device.session_number:
             self.close(now_us)
-        elif context.by_lease or self._zero_seen is not None:
+        elif context.by_lease:
             self._ask_counts(now_us, zero_seen=event.measured and self._zero_seen is None)
+
+    def _log_zero(self, now_us: int) -> None:
+        assert self.zero is not None
+        self._context.put(entries.OutputStopped(tried=False, **self.zero.record()), now_us)
 
     def _ask_counts(self, now_us: int, *, zero_seen: bool) -> None:
         self._zero_seen, self._since_us = zero_seen, now_us
@@ -101,14 +120,46 @@ class Closing:
         """After its zero was confirmed a device gives no output: one that does is stopped anew."""
         context = self._context
         identity = context.device.identity
-        if self.zero is None or identity is None or status.boot_id != identity.boot_id:
+        if self.zero is None or identity is None:
             return
-        if status.device_time_us <= context.device.answered_us:
+        of_now = status.boot_id == identity.boot_id and status.device_time_us > context.device.answered_us
+        if not of_now and status.boot_id == identity.boot_id and not self.long_at_zero(now_us):
             return
         if status.state in GIVES_OUTPUT:
             self.on_output("the device gives output again after its zero was confirmed", now_us)
-        elif status.zero and self._awaits_status:
-            self._ask_counts(now_us, zero_seen=True)
+        elif (of_now or not status.zero) and not context.by_lease:
+            self.on_told(0, now_us, at_zero=bool(status.zero))
+
+    def long_at_zero(self, now_us: int) -> bool:
+        """Whether its zero was told so long ago that what it tells now, whatever its clock says, is of after it."""
+        # By when the state was entered: what this program slept through since is left out of it.
+        zero = self.zero
+        return zero is not None and now_us - self._context.times.entered_us - zero.after_us > limits.SILENCE_US
+
+    def on_told(self, number: int, now_us: int, *, at_zero: bool) -> None:
+        """Since its zero a native device told of a channel, or of itself (0). Nothing goes on while the newest word of
+        any is of no zero; the second such word is the caller's to judge."""
+        self._told_zero[number] = at_zero
+        if not all(self._told_zero.get(each) for each in (0, number, *self._context.targets.channels)):
+            return
+        doubted, awaits = self._doubted_us is not None, self._awaits_telemetry
+        if doubted:
+            self._log_zero(now_us)
+        self._doubted_us = None
+        if awaits:
+            self._ask_counts(now_us, zero_seen=not doubted)
+        elif self.report is not None and not self._waits_for_log and self._context.pending is None:
+            self._let_forget(now_us)
+
+    @property
+    def _taken_back(self) -> int | None:
+        """Of what the newest word is of no zero, if of anything."""
+        return next((number for number, at_zero in self._told_zero.items() if not at_zero), None)
+
+    def on_zero_taken_back(self, number: int, now_us: int) -> None:
+        """A channel, or the device as a whole (0), is not at zero any more."""
+        what = f"channel {number} carries current after its zero was confirmed"
+        self.on_output(what if number else "the device takes back that its output is at zero", now_us)
 
     def on_output(self, text: str, now_us: int) -> None:
         """What was at zero is not any more: stop it anew."""
@@ -133,7 +184,11 @@ class Closing:
         if self.zero is None or self.line_gone:
             return
         self.tried_us += CAME_BACK_US
-        self.zero, self._zero_seen = None, False  # no word of its zero is waited for again
+        self.zero, self._told_zero = None, {}
+        self._zero_seen, context.dose_tracker.came_back = False, True
+        if not context.by_lease:
+            self._doubted_us = now_us if self._doubted_us is None else self._doubted_us
+            self._records = None  # more may have been counted since: the device keeps it for the next connection
         self._since_us = now_us
         context.pending = None
         context.stimulator.stop(now_us)
@@ -154,14 +209,25 @@ class Closing:
         known is written down, however late it is; without a zero the stop frames and the alarm go on."""
         if now_us < self.deadline_us():
             return
-        if self._awaits_status:
+        if self._taken_back is not None and now_us < self._last_us:
+            self.on_zero_taken_back(self._taken_back, now_us)
+        elif self._awaits_telemetry and self._doubted_us is None:
             self._ask_counts(now_us, zero_seen=False)
         else:
             self._close_or_end(now_us)
 
     @property
-    def _awaits_status(self) -> bool:
-        return self.zero is not None and self._zero_seen is None and self.report is None
+    def _awaits_telemetry(self) -> bool:
+        in_doubt = self._zero_seen is None or self._doubted_us is not None
+        return self.zero is not None and self.report is None and in_doubt
+
+    @property
+    def _last_us(self) -> int:
+        """Until when zero is tried for, however often output comes back; for the report, not as long."""
+        last_us = self._context.times.entered_us + limits.STOP_TRY_US - self.tried_us
+        if self._doubted_us is None or self.report is not None:
+            return last_us
+        return min(last_us, self._doubted_us + GIVE_UP_STOP_US)
 
     def stood_still(self, late_us: int, now_us: int) -> None:
         """This program itself stood still for so long: no answer was asked for meanwhile, and none was missed."""
@@ -200,8 +266,7 @@ class Closing:
         give_up_us = GIVE_UP_RECORDS_US
         if self.zero is None:
             give_up_us = GIVE_UP_STOP_US if self.report is None else limits.STOP_TRY_US
-        # However often its output comes back.
-        return min(self._since_us + give_up_us, self._context.times.entered_us + limits.STOP_TRY_US - self.tried_us)
+        return min(self._since_us + give_up_us, self._last_us)
 
     def close(self, now_us: int) -> None:
         """Draw up the report and write the last entry; ask for it to be durable before the device may forget."""
@@ -216,7 +281,7 @@ class Closing:
             context.put(entries.ImpedanceChecked(**result._asdict()), now_us)
         if self.zero_in_doubt and not any(PULL_THE_LEADS in alarm.action for alarm in context.alarms):
             self.tell_doubt(NOT_CONFIRMED, now_us)
-        last_us, zero = device.status.stimulation_us if device.status else 0, self.zero
+        last_us, zero = device.status.stimulation_us if device.status else 0, self.sure_zero
         ordered, stimulator = context.stimulator.commanded(), context.stimulator
         context.dose_tracker.unanswered |= stimulator.unanswered
         self.report = SessionReport(
@@ -251,6 +316,14 @@ class Closing:
         self._context.pending = None
         if self.zero is None and not self.line_gone:
             return
+        self._since_us = now_us
+        self._let_forget(now_us)
+
+    def _let_forget(self, now_us: int) -> None:
+        """The device may forget what it counted, unless it told last of a current: then it has to say more first."""
+        in_doubt = self._taken_back is not None or self._doubted_us is not None
+        if in_doubt and not self.line_gone:
+            return
         if self._records is None or self.line_gone:
             self._end(now_us)
             return
@@ -284,9 +357,10 @@ class Closing:
         assert self.report is not None
         # What was told since it was drawn up belongs to it: a count that is wrong, a log without its last entry.
         self.report = replace(self.report, alarms=tuple(context.alarms))
-        if self.zero is None:
+        zero = self.sure_zero
+        if zero is None:
             self.report = replace(self.report, zero_confirmed_us=None, zero_measured=None)
         elif context.by_lease and self.report.zero_confirmed_us is None:  # no status would bear it out
-            self.report = replace(self.report, zero_confirmed_us=self.zero.after_us, zero_measured=self.zero.measured)
+            self.report = replace(self.report, zero_confirmed_us=zero.after_us, zero_measured=zero.measured)
         context.enter(Trigger.CLOSED, now_us)
         context.want = SessionOver()

@@ -99,9 +99,10 @@ class AddNote:
             raise Misuse(f"body: {self.body!r} is not a table of names and values")
         try:
             copy = json.loads(json.dumps(dict(self.body), allow_nan=False))
+            has_other_keys = _other_keys(self.body)
         except (TypeError, ValueError, RecursionError) as wrong:
             raise Misuse(f"body: {wrong}: only texts, numbers, lists and tables can be logged") from None
-        if _other_keys(self.body):
+        if has_other_keys:
             raise Misuse("body: every name in it must be a text")
         # A copy of its own: whoever made it may go on changing theirs.
         object.__setattr__(self, "body", copy)

@@ -22,7 +22,8 @@ _AS_REPORTED = (
     "end_text", "armed", "planned", "commanded", "delivered", "measured", "agreement", "kept", "held_us",
     "zero_confirmed_us", "zero_measured",
 )  # fmt: skip
-UNSEEN = "the zero before the counts was told in answers to the stop alone: more may have flowed than was counted"
+UNSEEN = "no telemetry bore out the zero before the counts: more may have flowed than was counted"
+CAME_BACK = "current was told after a zero, before the counts: more may have flowed than was counted"
 UNMEASURED = "the zero at the end was not measured: more may have flowed than was counted"
 UNANSWERED = "the answer to an order was lost: nobody knows what was commanded to the last pulse"
 
@@ -44,6 +45,7 @@ class DoseTracker:
         self.unanswered = False
         # By channel: applied_ua, measured_ua and ohm of each reading, six bytes whatever the length of the session.
         self._taken: defaultdict[int, array[int]] = defaultdict(lambda: array("H"))
+        self.came_back = False  # current, after a zero
 
     def plan_record(self) -> dict[str, Any]:
         """What is going to be done, JSON-able."""
@@ -123,7 +125,8 @@ class DoseTracker:
         exact = None if counted is None else counted == commanded and self.contradiction is None
         reason = None
         if exact:
-            reason = (kept and kept.unsure) or (None if zero_seen else UNSEEN if kept is None else UNMEASURED)
+            unseen = CAME_BACK if self.came_back else UNSEEN if kept is None else UNMEASURED
+            reason = (kept and kept.unsure) or (None if zero_seen else unseen)
         elif counted and self.unanswered and self.contradiction is None and self._may_be(counted):
             reason = UNANSWERED
         exact = None if reason else exact

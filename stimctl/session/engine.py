@@ -20,7 +20,7 @@ from stimctl.session.context import Context, EngineStep
 from stimctl.session.failures import START_AGAIN, Failures
 from stimctl.session.log import SessionLog
 from stimctl.session.preparation import Preparation
-from stimctl.session.states import ENDED, ON_HOLD, QUIET, STOPPING, End, State, Task, Trigger
+from stimctl.session.states import AT_REST, ENDED, QUIET, STOPPING, End, State, Task, Trigger
 from stimctl.session.stimulation import Stimulation
 from stimctl.session.telemetry import Telemetry
 from stimctl.session.view import NOT_CONFIRMED, Priority, SessionReport, SessionView
@@ -207,14 +207,14 @@ class Engine:
 
     def view(self, now_us: int) -> SessionView:
         """A snapshot for a screen, from any thread."""
-        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.zero
+        context, device, state, zero = self._context, self._context.device, self._context.state, self._close.sure_zero
         return SessionView(
             state=state,
             end=None if context.ending is None else context.ending.end,
             identity=device.identity,
             now_us=now_us,
             ceiling_ua=context.prescription.ceiling_ua,
-            targets_ua=context.targets.by_channel("resume_ua" if state in ON_HOLD else "applied_ua"),
+            targets_ua=context.targets.by_channel("resume_ua" if state in AT_REST else "applied_ua"),
             status=device.status,
             channels=dict(device.channels),
             impedances=dict(device.impedances),

@@ -31,5 +31,7 @@ def durable(log: SessionLog, *, waits: bool, is_late: bool) -> LogDurable | LogF
     try:
         log.drain(DURABLE_US / 1e6 if waits else 0)
     except LogFault as not_yet:
-        return LogFailed(not_yet) if waits or is_late or log.problem() is not None else None
+        if waits or log.problem() is not None:
+            return LogFailed(not_yet)
+        return LogFailed(LogFault(f"{not_yet} after {DURABLE_US / 1e6:g} s")) if is_late else None
     return LogDurable()

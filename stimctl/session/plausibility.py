@@ -126,7 +126,9 @@ class Plausibility:
         """Check the device as a whole while it stimulates."""
         device_us, _, state, _, _, _, active_mask, _, stimulation_us, _, _, _, keepalive_age_ms = status
         run = self._run
-        if state not in _STIMULATING or device_us < run.device_us:
+        # One from before the run comes behind its beginning by as much as a line delays, at most.
+        is_earlier = device_us < run.device_us and now_us - run.host_us <= TIMER_SLACK_US
+        if state not in _STIMULATING or is_earlier:
             return None
         self._judged_us[0] = now_us
         run_us = stimulation_us - run.stimulation_us
@@ -187,7 +189,8 @@ class Plausibility:
     def _old(self, number: int, applied_ua: int, measured_ua: int, device_us: int) -> Implausible | None:
         if applied_ua > self._ceiling_ua:
             return Implausible(End.IMPLAUSIBLE, f"channel {number} applies {applied_ua} uA, above the ceiling")
-        return self._flows(number, measured_ua, max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA))
+        permitted_ua = max(self._allowed_ua(number, device_us), limits.RAISE_STEP_UA)
+        return self._flows(number, measured_ua, permitted_ua, "was allowed")
 
     def _level(
         self, channel: int, applied_ua: int, device_us: int, before_ua: int, since_us: int
@@ -239,11 +242,11 @@ class Plausibility:
         text = f"channel {channel} passes a direct current of over 1 uA ({passed_pc} pC in {over_us} us)"
         return Implausible(End.NET_CHARGE, text)
 
-    def _flows(self, channel: int, measured_ua: int, permitted_ua: int) -> Implausible | None:
+    def _flows(self, channel: int, measured_ua: int, permitted_ua: int, why: str = "is applied") -> Implausible | None:
         """What is measured, against what may flow."""
         if not self._measures or measured_ua <= limits.over_current_ua(permitted_ua):
             return None
-        text = f"channel {channel} measures {measured_ua} uA where {permitted_ua} uA is applied"
+        text = f"channel {channel} measures {measured_ua} uA where {permitted_ua} uA {why}"
         return Implausible(End.OVER_CURRENT, text)
 
     @staticmethod

@@ -125,6 +125,8 @@ QUIET = frozenset({S.TESTED, S.CHECKED, S.HELD, S.RECHECKED})
 CHECKED = frozenset({state for state, trigger in TABLE if trigger is H.ARMED})
 STARTING = frozenset({state for state, trigger in TABLE if trigger is H.STARTED})
 ON_HOLD = frozenset({S.HELD, S.RECHECKING, S.RECHECKED, S.REARMED})
+# From here a start goes to what is wanted.
+AT_REST = frozenset(S) - STIMULATING - {S.STOPPING, S.ENDED}
 
 
 class Task(Enum):

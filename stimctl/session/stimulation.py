@@ -279,7 +279,7 @@ class Stimulation:
         if not untold or now_us - context.stimulator.heard_us >= limits.SILENCE_US:
             # Where it does not answer either, the engine says so.
             return False
-        text = "no status from the device, or no reading of a channel, for 500 ms, although it answers"
+        text = "no newer status from the device, or reading of a channel, for 500 ms, although it answers"
         context.fail(End.LINE_LOST, text, "check the cable, then start again", now_us)
         return True
 

@@ -63,6 +63,7 @@ class Telemetry:
         # How many readings of each channel told of a current in this state.
         self._loud_readings: Counter[int] = Counter()
         self._loud_in = State.IDLE
+        self._found_stopping: set[int] = set()  # channels of which something was found while the session stops: once
         self._line: _LineMinute | None = None
         self._newest_us = -1  # of all statuses, by the device's time: one that tells no later time tells nothing new
 
@@ -79,7 +80,7 @@ class Telemetry:
         if context.state is STOPPING:
             self._close.on_status(status, now_us)
             if self._zero_was_told and not is_old and self._loud(status):
-                self._close.on_output("the device takes back that its output is at zero", now_us)
+                self._close.on_zero_taken_back(0, now_us)
         elif identity is None:
             return
         elif boot_id != identity.boot_id:
@@ -132,28 +133,34 @@ class Telemetry:
             self.on_reading(reading, now_us)
         stimulating = context.state in STIMULATING
         is_old = not stimulating and reading[11] <= context.device.answered_us
+        if is_old and context.state is STOPPING and self._close.long_at_zero(now_us):
+            self._watch_quiet(channel, max(reading[3:5]), now_us, of_now=False)
+            return
         if not is_old:
             before, context.device.channels[channel] = context.device.channels.get(channel), reading
         if is_old or (stimulating and channel in context.targets.channels):
             if stimulating:
                 context.dose_tracker.sample(reading)
             finding = None if plausibility is None else plausibility.channel(reading, now_us)
-            if finding is not None:
+            if finding is not None and channel not in self._found_stopping:
+                if context.state is STOPPING:
+                    self._found_stopping.add(channel)
                 self._stimulate.found(finding, now_us)
         elif context.device.identity is not None:
             if self._loud_in is not context.state:
                 self._loud_in, self._loud_readings = context.state, Counter()
             if before is None or reading[11] > before[11]:  # one whose time stands still tells nothing new
                 context.times.quiet_us[channel] = now_us
-            self._watch_quiet(channel, max(reading[3:5]), now_us)
+                self._watch_quiet(channel, max(reading[3:5]), now_us)
 
     @property
     def _zero_was_told(self) -> bool:
         """Whether a device that measures has said so since the stop."""
         return self._close.zero is not None and not self._context.by_lease
 
-    def _watch_quiet(self, channel: int, flows_ua: int, now_us: int) -> None:
-        """A channel that is not being stimulated carries the impedance check's pulses, or nothing."""
+    def _watch_quiet(self, channel: int, flows_ua: int, now_us: int, *, of_now: bool = True) -> None:
+        """A channel that is not being stimulated carries the impedance check's pulses, or nothing. `of_now`: also by
+        the device's clock."""
         context = self._context
         if context.state in OUTPUT:
             checked = self._prepare.in_check() and channel in context.targets
@@ -161,15 +168,19 @@ class Telemetry:
                 text = f"channel {channel} carries {flows_ua} uA that was not ordered"
                 context.fail(End.IMPLAUSIBLE, text, EXAMINE, now_us)
             return
-        if flows_ua <= limits.ZERO_UA or context.is_pending(Task.STARTING):
-            return
-        if context.state is STOPPING and not self._zero_was_told:
+        at_zero = flows_ua <= limits.ZERO_UA
+        if context.state is STOPPING:
+            if not self._zero_was_told:
+                return
+            if of_now or not at_zero:
+                self._close.on_told(channel, now_us, at_zero=at_zero)
+        if at_zero or context.is_pending(Task.STARTING):
             return
         self._loud_readings[channel] += 1
         if self._loud_readings[channel] % _LOUD_READINGS:
             return
         if context.state is STOPPING:
-            self._close.on_output(f"channel {channel} carries current after its zero was confirmed", now_us)
+            self._close.on_zero_taken_back(channel, now_us)
         else:
             text = f"channel {channel} carries {flows_ua} uA although its output is off"
             context.fail(End.IMPLAUSIBLE, text, PULL_THE_LEADS, now_us)

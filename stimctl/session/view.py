@@ -52,7 +52,7 @@ class OperatorMessage(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class SessionView:
     """One moment of a session. Amplitudes in uA, times in us by the port's clock. `targets_ua` are those that the
-    device confirmed; on hold, those that going on would go to."""
+    device confirmed; before a start and on hold, those that it would go to."""
 
     state: State
     end: End | None

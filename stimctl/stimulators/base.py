@@ -195,10 +195,12 @@ class ZeroOverdue(NamedTuple):
     """No measured zero within 100 ms of the stop: a HIGH alarm. Stop frames go on."""
 
     after_us: int
+    not_taken: bool = False  # the stop, by the port
 
     @property
     def text(self) -> str:
-        return f"no zero output confirmed {self.after_us // 1_000} ms after the stop"
+        because = ", which the port does not take" if self.not_taken else ""
+        return f"no zero output confirmed {self.after_us // 1_000} ms after the stop{because}"
 
 
 class OrderDeclined(NamedTuple):

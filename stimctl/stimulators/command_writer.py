@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from stimctl.errors import LineFault, NotSent
 
+NOT_TAKEN = "the port took nothing of what is for the device in time; check the cable and the port"
 # Of `data`, of whose bytes `sent` went and `output` is to follow: those bytes, and all that has to go after them now.
 FollowCut = Callable[[bytes, int, bytes], bytes]
 

@@ -16,6 +16,7 @@ from typing import Any
 from stimctl import limits
 from stimctl.errors import CommandRefused, EchoMismatch, StimctlError, TimedOut, WrongDevice
 from stimctl.stimulators.base import OrderDeclined, StimulatorFailed, failed
+from stimctl.stimulators.command_writer import NOT_TAKEN
 from stimctl.stimulators.targets import Targets
 from stimctl.wire import codec as m
 from stimctl.wire.codes import PROTOCOL_VERSION, Refusal
@@ -78,6 +79,7 @@ class Exchange:
     def __init__(self, first_number: int, set_target: Callable[[int, int], PendingCommand]) -> None:
         self.targets = Targets({})
         self.unexpected = 0
+        self.not_taken = False  # by the port: what was to be sent last
         self._set_target = set_target
         self._number = first_number & 0xFFFF  # of what was sent last
         self._steps: deque[PendingCommand] = deque()
@@ -209,8 +211,8 @@ class Exchange:
             self._flying = None
             self._steps.clear()
             self._urgent.clear()
-            why = f"no answer to {flying.name} after {self._tries} tries"
-            return [*events, StimulatorFailed(TimedOut(f"{why}; check the cable and the device"))]
+            why = f"no answer to {flying.name} after {self._tries} tries; check the cable and the device"
+            return [*events, StimulatorFailed(TimedOut(NOT_TAKEN if self.not_taken else why))]
         self.send_next(now_us)
         # What was sent in its place just now is not due yet.
         if now_us >= self._due_us:

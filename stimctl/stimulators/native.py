@@ -132,6 +132,7 @@ class NativeAdapter:
         return any(command.answer in _TAKEN for command in self._before_stop.values())
 
     def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
+        self._exchange.not_taken = bool(data) and not sent
         return data[:sent] + output  # a frame has a mark at its end, and what is not answered is sent again
 
     def connect(self, now_us: int) -> None:
@@ -265,7 +266,8 @@ class NativeAdapter:
 
     def advance(self, now_us: int) -> list[Any]:
         if self._stop is not None:
-            return list(self._stop.advance(now_us))
+            not_taken = self._exchange.not_taken
+            return [overdue._replace(not_taken=not_taken) for overdue in self._stop.advance(now_us)]
         events = self._exchange.advance(now_us)
         if (
             self._unknown

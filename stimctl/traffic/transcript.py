@@ -119,8 +119,8 @@ def _header(source: str, line: str) -> TrafficHeader:
 def _piece(source: str, number: int, line: str) -> TrafficChunk | TrafficNote:
     entry = _object(source, number, line)
     at_us, sender, written = entry.get("at_us"), entry.get("from"), entry.get("bytes")
-    if type(at_us) is not int or at_us < 0:
-        raise _invalid(source, number, "at_us", at_us, "must be a whole number of us, 0 or more")
+    if type(at_us) is not int or not 0 <= at_us < 1 << 63:
+        raise _invalid(source, number, "at_us", at_us, "must be a whole number of us, 0 or more and of 63 bits")
     if "note" in entry:
         kind = entry["note"]
         if not isinstance(kind, str):

@@ -82,7 +82,7 @@ TARGETS = (
     Target("targets", "stimctl/session/targets.py", (f"{_SESSION}test_targets.py",)),
     Target("stop", "stimctl/stimulators/stop.py", (f"{_ADAPTER}test_stop_machine.py",)),
     Target("stop", "stimctl/stimulators/exchange.py", (f"{_ADAPTER}test_exchange.py",)),
-    Target("stop", "stimctl/session/closing.py", (f"{_SESSION}test_closing.py",)),
+    Target("stop", "stimctl/session/closing.py", (f"{_SESSION}test_closing.py", f"{_SESSION}test_zero_taken_back.py")),
     Target("dose", "stimctl/dose.py", (f"{_DRIVER}test_dose.py",)),
     Target("dose", "firmware_sim/native/tally.py", (f"{_FIRMWARE}test_tally.py",)),
     Target("prescription", "stimctl/prescription/core.py", _PRESCRIPTION),

@@ -2,7 +2,7 @@
 
 from stimctl.cli import codes
 from stimctl.session.states import End
-from stimctl.session.view import SessionReport
+from stimctl.session.view import Priority, SessionReport
 
 OF_END: dict[End, int] = {
     End.TIMER: codes.DONE,
@@ -37,7 +37,7 @@ OF_END: dict[End, int] = {
 
 
 def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool = True, recorded: bool = True) -> int:
-    """The code for this end; a zero that was not confirmed, or a count that is wrong, is never a success.
+    """The code for this end; a zero that was not confirmed, a count that is wrong, or a HIGH alarm is never a success.
 
     Nor is a session that is not `logged` to its end, or not `recorded` where that was asked for.
     """
@@ -49,6 +49,7 @@ def exit_code(report: SessionReport, signal_number: int | None, *, logged: bool 
     broken = report.zero_confirmed_us is None or report.agreement.get("exact") is False
     if code not in (codes.DONE, codes.STOPPED):
         return code
-    if broken:
+    alarmed = any(alarm.priority is Priority.HIGH for alarm in report.alarms)
+    if broken or (alarmed and code == codes.DONE):
         return codes.DEVICE
     return code if recorded else codes.INVALID

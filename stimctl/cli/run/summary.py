@@ -148,7 +148,7 @@ def _stimulation(prescription: Prescription, report: SessionReport) -> str:
         return f"{clock_text(0)}, {_NOTHING_ARMED}"
     given = f"{clock_text(sum(report.band_us))} of {clock_text(prescription.stimulation_us)}"
     if report.delivered is None:
-        return f"unknown of {clock_text(prescription.stimulation_us)}: the device could not be asked for its count"
+        return f"unknown of {clock_text(prescription.stimulation_us)}: the device did not tell its count"
     bands = zip(prescription.program.segments, report.band_us, strict=False)
     return f"{given} ({', '.join(f'{hz_text(segment.period_us)} {clock_text(us)}' for segment, us in bands)})"
 

@@ -11,13 +11,13 @@ from typing import NamedTuple, Protocol
 from stimctl import limits
 from stimctl.errors import StimctlError, TimedOut
 from stimctl.stimulators.base import Identity, SansIO
+from stimctl.stimulators.command_writer import NOT_TAKEN
 from stimctl.stimulators.lease.gate import Gate
 from stimctl.stimulators.lease.plan import Lease
 from stimctl.waveform import Program
 
 ANSWER_US = limits.SILENCE_US  # an answer later than this is a line that is lost
 TICK_US = 100_000  # whoever holds the session comes back so often at least, once the device is known
-NOT_TAKEN = "the port took nothing of what is for the device in time; check the cable and the port"
 _REMEMBERED = 64  # answers, of some twenty leases or more: a line that was slow once is not slow for ever [choice]
 
 

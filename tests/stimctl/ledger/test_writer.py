@@ -88,6 +88,8 @@ def test_not_durable_before_the_commit(log: LedgerWriter, path: Path) -> None:
         log.put("note", 0, {})
         with pytest.raises(LogFault, match=r"1 log entry is not durable: not written within 0\.1 s"):
             log.drain(0.1)
+        with pytest.raises(LogFault, match=r"1 log entry is not durable: not written yet$"):
+            log.drain(0)
     log.drain(5)
 
 

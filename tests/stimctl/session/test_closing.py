@@ -8,7 +8,7 @@ import pytest
 from stimctl import limits
 from stimctl.session.closing import GIVE_UP_RECORDS_US, GIVE_UP_STOP_US, Closing
 from stimctl.session.context import NEVER_US, AwaitDurable, Context, Ending, SessionOver
-from stimctl.session.dose_tracker import UNSEEN
+from stimctl.session.dose_tracker import CAME_BACK, UNSEEN
 from stimctl.session.failures import Failures
 from stimctl.session.states import End, State, Task
 from stimctl.session.view import EXAMINE, PULL_THE_LEADS, UNRESTED, Priority
@@ -83,10 +83,15 @@ class Bench:
         return self
 
     def zero(self, zero: ZeroConfirmed = ZERO) -> "Bench":
-        """It is told, and the next status bears it out."""
+        """It is told, and the next telemetry bears it out."""
         self.closing.on_zero(zero, STOP_US + zero.after_us)
-        self.closing.on_status(at_zero(zero.device_time_us + 1), STOP_US + zero.after_us)
+        self.borne_out(zero.device_time_us + 1, STOP_US + zero.after_us)
         return self
+
+    def borne_out(self, device_time_us: int, now_us: int) -> None:
+        self.closing.on_status(at_zero(device_time_us), now_us)
+        if not self.context.by_lease:
+            self.closing.on_told(1, now_us, at_zero=True)
 
     def want(self) -> Any:
         want, self.context.want = self.context.want, None
@@ -465,7 +470,7 @@ def test_a_zero_after_the_last_entry_ends_it_and_reads_nothing() -> None:
     bench.closing.watch_time(STOP_US + GIVE_UP_STOP_US)
     bench.closing.durable(STOP_US + 6 * S)
     bench.want()
-    bench.zero(ZERO._replace(after_us=7 * S))
+    bench.closing.on_zero(ZERO._replace(after_us=7 * S), STOP_US + 7 * S)
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
     assert not [each for each in bench.line.command if each[0] == "read"]
 
@@ -496,7 +501,7 @@ def test_a_last_entry_that_cannot_be_written_does_not_end_the_stops(zero: bool) 
     assert (bench.want(), bench.context.state) == (None, State.STOPPING)
     assert bench.closing.deadline_us() == STOP_US + limits.STOP_TRY_US
     if zero:
-        bench.zero(ZERO._replace(after_us=7 * S))
+        bench.closing.on_zero(ZERO._replace(after_us=7 * S), STOP_US + 7 * S)
     else:
         bench.closing.watch_time(STOP_US + limits.STOP_TRY_US)
     assert (bench.want(), bench.context.state) == (SessionOver(), State.ENDED)
@@ -539,9 +544,10 @@ def test_a_zero_that_came_is_no_alarm() -> None:
     assert bench.alarms() == []
 
 
-def test_counts_are_asked_for_once_a_newer_status_bears_the_zero_out() -> None:
+def test_counts_are_asked_for_once_newer_telemetry_bears_the_zero_out() -> None:
     bench = Bench().stop()
     bench.closing.on_zero(ZERO, STOP_US + 3_000)
+    bench.closing.on_told(1, STOP_US + S, at_zero=True)
     for told in (at_zero(50 * S), status(DeviceState.ENDED, 51 * S), at_zero(52 * S)._replace(boot_id=BOOT + 1)):
         bench.closing.on_status(told, STOP_US + S)
     assert bench.line.command == [("stop", STOP_US)]
@@ -565,15 +571,18 @@ def test_counts_of_a_device_whose_zero_nothing_bears_out_are_not_exact() -> None
     assert (agreement["exact"], agreement["reason"]) == (None, UNSEEN)
 
 
-def test_after_output_that_came_back_no_status_is_waited_for_and_the_counts_are_not_exact() -> None:
+def test_after_output_that_came_back_zero_is_borne_out_anew_and_the_counts_are_not_exact() -> None:
     bench = Bench().stop()
     bench.closing.on_zero(ZERO, STOP_US + 3_000)
     bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)
     bench.closing.on_zero(ZERO._replace(device_time_us=52 * S), STOP_US + 2 * S)
-    assert bench.line.command[-1] == ("read", (1,), STOP_US + 2 * S)
+    assert bench.line.command[-1] == ("stop", STOP_US + S)
+    bench.borne_out(53 * S, STOP_US + 2 * S + 1)
+    assert bench.line.command[-1] == ("read", (1,), STOP_US + 2 * S + 1)
     bench.closing.on_records(records(), STOP_US + 3 * S)
     assert bench.closing.report is not None
     assert bench.closing.report.agreement["exact"] is None
+    assert bench.closing.report.zero_confirmed_us == 2 * S
 
 
 def test_a_board_whose_zero_was_only_acknowledged_has_no_exact_dose() -> None:
@@ -713,25 +722,37 @@ def test_what_is_told_of_earlier_entries_ends_nothing_before_the_zero_and_the_co
 
 
 @pytest.mark.parametrize(
-    ("state", "after_us", "boot_id", "renewed"),
+    ("state", "after_us", "boot_id", "late_us", "renewed"),
     [
-        (DeviceState.RUNNING, 1, BOOT, True),
-        (DeviceState.RUNNING, 0, BOOT, False),
-        (DeviceState.ENDED, 1, BOOT, False),
-        (DeviceState.RUNNING, 1, BOOT + 1, False),
+        (DeviceState.RUNNING, 1, BOOT, 4_000, True),
+        (DeviceState.RUNNING, 0, BOOT, 500_000, False),
+        (DeviceState.RUNNING, 0, BOOT, 500_001, True),
+        (DeviceState.ENDED, 1, BOOT, 500_001, False),
+        (DeviceState.RUNNING, 1, BOOT + 1, 4_000, True),
     ],
 )
-def test_output_after_the_zero_is_stopped_anew(state: DeviceState, after_us: int, boot_id: int, renewed: bool) -> None:
+def test_output_after_the_zero_is_stopped_anew(
+    state: DeviceState, after_us: int, boot_id: int, late_us: int, renewed: bool
+) -> None:
+    now_us = STOP_US + ZERO.after_us + late_us
     bench = Bench().stop().zero()
     bench.context.begin(Task.WRITING_LOG, 0)
-    bench.closing.on_status(status(state, 50 * S + after_us, boot_id), STOP_US + S)
+    bench.closing.on_status(status(state, 50 * S + after_us, boot_id), now_us)
     assert (bench.closing.zero is None) is renewed
-    assert (("stop", STOP_US + S) in bench.line.command) is renewed
+    assert (("stop", now_us) in bench.line.command) is renewed
     assert (bench.context.pending is None) is renewed
     alarm = (Priority.HIGH, "the device gives output again after its zero was confirmed", PULL_THE_LEADS)
     assert bench.alarms() == [alarm] * renewed
     if renewed:
-        assert bench.closing.deadline_us() == STOP_US + S + GIVE_UP_STOP_US
+        assert bench.closing.deadline_us() == now_us + GIVE_UP_STOP_US
+
+
+def test_what_waited_while_this_program_stood_still_is_not_told_long_after_the_zero() -> None:
+    bench = Bench().stop().zero()
+    assert bench.closing.long_at_zero(STOP_US + ZERO.after_us + 500_001)
+    bench.context.times.entered_us += S  # as the engine does for a second that was slept through
+    assert not bench.closing.long_at_zero(STOP_US + ZERO.after_us + S)
+    assert not Bench().stop().closing.long_at_zero(STOP_US + 60 * S)
 
 
 @pytest.mark.parametrize(("zero", "lost"), [(False, False), (True, True), (False, True)])
@@ -778,6 +799,7 @@ def test_a_boards_zero_that_comes_after_the_last_entry_is_in_the_report(
 ) -> None:
     """A board's is all that is known of it; of a device with counts a status has to bear it out."""
     bench = Bench().stop()
+    bench.context.device.identity = replace(IDENTITY, by_lease=by_lease)
     if before_us is not None:
         bench.zero(ZERO._replace(after_us=before_us, measured=False))
         bench.closing.on_records(records(), STOP_US + 8_000)
@@ -785,10 +807,12 @@ def test_a_boards_zero_that_comes_after_the_last_entry_is_in_the_report(
     else:
         bench.closing.close(STOP_US + GIVE_UP_STOP_US)
     bench.closing.durable(STOP_US + GIVE_UP_STOP_US)
-    if by_lease:
-        bench.context.device.identity = replace(IDENTITY, by_lease=True)
-    bench.closing.on_zero(ZERO, STOP_US + GIVE_UP_STOP_US + S)
+    bench.closing.on_zero(ZERO._replace(device_time_us=60 * S), STOP_US + GIVE_UP_STOP_US + S)
+    if told_us and not by_lease:
+        assert bench.context.state is State.STOPPING
+        bench.borne_out(61 * S, STOP_US + GIVE_UP_STOP_US + 2 * S)
     assert bench.context.state is State.ENDED
+    assert ("acknowledge", SESSION) not in [each[:2] for each in bench.line.command]
     assert bench.closing.report is not None
     assert bench.closing.report.zero_confirmed_us == told_us
     measured = {None: None, 3_000: True, 7_000: False}[told_us]
@@ -825,7 +849,7 @@ def test_a_zero_that_did_not_last_is_not_in_the_report() -> None:
 )
 def test_counts_from_before_output_that_came_back_are_not_exact(drawn_up: bool, counted: bool, exact: bool) -> None:
     bench = Bench().stop().zero()
-    told = "the device gives output again after its zero was confirmed" if drawn_up else UNSEEN
+    told = "the device gives output again after its zero was confirmed" if drawn_up else CAME_BACK
     if drawn_up:
         bench.closing.on_records(records(counted=SESSION if counted else SESSION + 1), STOP_US + 4_000)
     bench.closing.on_status(status(DeviceState.RUNNING, 51 * S), STOP_US + S)

@@ -1,5 +1,6 @@
 """What may be asked, as data: wrong types are refused where a command is made, and a record tells the same again."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
@@ -50,6 +51,14 @@ def test_a_wrong_value_is_refused_where_the_command_is_made(make: Callable[[], A
 def test_a_table_within_itself_cannot_be_logged() -> None:
     body: dict[str, Any] = {}
     body["itself"] = body
+    with pytest.raises(Misuse, match="can be logged"):
+        AddNote("note", body)
+
+
+def test_a_table_too_deep_to_look_through_is_refused_as_well() -> None:
+    body: dict[str, Any] = {}
+    for _ in range(sys.getrecursionlimit() // 2):
+        body = {"deeper": body}
     with pytest.raises(Misuse, match="can be logged"):
         AddNote("note", body)
 

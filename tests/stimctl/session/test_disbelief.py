@@ -17,7 +17,7 @@ from stimctl.session.closing import CAME_BACK_US, GIVE_UP_STOP_US
 from stimctl.session.commands import AddNote, AskHold, AskStop, AskTarget, Lower, Proceed
 from stimctl.session.engine import ATTENDED, Engine
 from stimctl.session.states import End, State
-from stimctl.session.view import PULL_THE_LEADS, Alarm, OperatorMessage, Priority
+from stimctl.session.view import PULL_THE_LEADS, Alarm, OperatorMessage, Priority, SessionReport
 from stimctl.stimulators.native import STOP_FRAME
 from stimctl.wire import codec as m
 from stimctl.wire.codes import DeviceState
@@ -63,14 +63,32 @@ def soon(rig: Rig, at_us: int, within_us: int = 300_000) -> None:
     assert at_us <= rig.stopped_us() <= at_us + within_us
 
 
+def ended_in_doubt(rig: Rig, report: SessionReport, end: End) -> None:
+    """It ended for this reason, and what is told of current to the end leaves the zero that is told in doubt."""
+    assert report.end is end, (report.end, report.end_text)
+    assert report.zero_confirmed_us is None
+    assert rig.engine.view(0).stop_after_us is None
+    assert any(PULL_THE_LEADS in alarm for alarm in rig.alarms)
+    assert rig.last_pulse_us() <= rig.stopped_us() + PULSE_US
+    assert rig.line.now_us() <= rig.stopped_us() + limits.STOP_TRY_US
+
+
 # --- in the middle of stimulation ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", [DeviceState.IDLE, DeviceState.TESTED, DeviceState.ARMED, DeviceState.CHECKING])
-def test_a_device_that_says_it_does_not_stimulate_while_it_does(state: DeviceState) -> None:
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [
+        (DeviceState.IDLE, ended_at_zero),
+        (DeviceState.TESTED, ended_at_zero),
+        (DeviceState.ARMED, ended_at_zero),
+        (DeviceState.CHECKING, ended_in_doubt),
+    ],
+)
+def test_a_device_that_says_it_does_not_stimulate_while_it_does(state: DeviceState, ended: Any) -> None:
     rig = Rig(at_1_ma(), line=lying(from_then_on(8 * S, m.Status, state=int(state))))
     report = rig.run()
-    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    ended(rig, report, End.IMPLAUSIBLE)
     soon(rig, 8 * S)
 
 
@@ -105,7 +123,7 @@ def test_a_device_whose_status_tells_nothing_new_while_it_is_armed(state: State,
     rig = Rig(at_1_ma(seconds=60), line=lying(change))
     report = rig.run((8 * S, AskHold()), (10 * S, Proceed()), (12 * S, Proceed()), (40 * S, AskStop()))
     ended_at_zero(rig, report, End.LINE_LOST)
-    assert report.end_text.startswith("no status from the device")
+    assert report.end_text.startswith("no newer status from the device")
     assert rig.stopped_us() <= 13 * S
 
 
@@ -129,7 +147,7 @@ def test_current_on_a_channel_that_was_lowered_to_zero() -> None:
     rx = prescription(amplitudes_ma={1: 1.0, 2: 1.0})
     rig = Rig(rx, line=lying(leaking))
     report = rig.run((8 * S, AskTarget(2, 0)))
-    ended_at_zero(rig, report, End.OVER_CURRENT)
+    ended_in_doubt(rig, report, End.OVER_CURRENT)
 
 
 def test_a_session_that_lasts_longer_than_prescribed_by_the_hosts_clock() -> None:
@@ -202,7 +220,7 @@ def test_an_impedance_check_above_its_amplitude() -> None:
 
     rig = Rig(prescription(amplitudes_ma={1: 1.0, 2: 1.0, 3: 1.0}), line=lying(strong))
     report = rig.run()
-    ended_at_zero(rig, report, End.IMPLAUSIBLE)
+    ended_in_doubt(rig, report, End.IMPLAUSIBLE)
     assert "not ordered" in report.end_text
 
 
@@ -429,6 +447,144 @@ def test_current_after_the_zero_is_an_alarm_as_long_as_the_session_stops(
     assert rig.alarms == [f"{said}: {PULL_THE_LEADS}"]
     assert report.agreement["exact"] is False
     assert report.agreement["contradiction"] == said
+
+
+class TellsOfCurrent(Line):
+    """After the stop at 8 s was confirmed, what it tells by itself goes through `change`, which may leave it out."""
+
+    def __init__(self, port: Port, change: Callable[[Any, int], Any]) -> None:
+        super().__init__(port)
+        self._change = change
+        self._splitter = FrameSplitter()
+        self._confirmed = False
+        self._number = 0
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        frames = b""
+        for number, message in map(m.parse, self._splitter.feed(super().wait(deadline_us))):
+            self._confirmed |= type(message) is m.Stopped and bool(message.zero) and self.now_us() > 8 * S
+            told = message
+            if self._confirmed and type(message) in (m.Status, m.Channel):
+                self._number += type(message) is m.Status
+                told = self._change(message, self._number)
+            frames += b"" if told is None else m.encode(number, told)
+        return frames
+
+
+def carrying(channels: set[int], measured_ua: int, pictures: range = range(1, 1_000)) -> Callable[[Any, int], Any]:
+    def change(message: Any, number: int) -> Any:
+        if type(message) is m.Channel and message.channel in channels and number in pictures:
+            return message._replace(measured_ua=measured_ua)
+        return message
+
+    return change
+
+
+@pytest.mark.parametrize("profile", ["bench-100hz", "bench-2-100hz"])
+@pytest.mark.parametrize(
+    ("channels", "loud"), [((1,), {1}), ((2,), {2}), ((1, 2, 3), {3}), ((2, 3, 4), {2, 3, 4}), ((4,), {4})]
+)
+def test_a_zero_that_the_channels_do_not_bear_out_is_in_doubt(
+    channels: tuple[int, ...], loud: set[int], profile: str
+) -> None:
+    """Nothing but the readings tells of it: the answer to the stop and each status say zero. No log makes it wait."""
+    rx = prescription(seconds=20, profile=profile, amplitudes_ma=dict.fromkeys(channels, 1.0))
+    rig = Rig(rx, line=lambda port: TellsOfCurrent(port, carrying(loud, limits.ZERO_UA + 1)))
+    ended_in_doubt(rig, rig.run((8 * S, AskStop())), End.OPERATOR)
+    assert rig.alarms[0] == f"channel {min(loud)} carries current after its zero was confirmed: {PULL_THE_LEADS}"
+    assert len(rig.log.of("stop")) == 2, "the one that was tried, and the one that was taken back"
+    quiet = Rig(rx, line=lambda port: TellsOfCurrent(port, carrying(loud, limits.ZERO_UA)))
+    report = quiet.run((8 * S, AskStop()))
+    ended_at_zero(quiet, report, End.OPERATOR)
+    assert exact(report)
+    assert quiet.alarms == []
+
+
+def test_one_reading_of_current_is_waited_out_and_a_repeated_frame_is_none() -> None:
+    rx = prescription(seconds=20, amplitudes_ma={2: 1.0, 3: 1.0})
+    rig = Rig(rx, line=lambda port: TellsOfCurrent(port, carrying({3}, 1_500, range(1, 2))))
+    report = rig.run((8 * S, AskStop()))
+    assert exact(report)
+    assert rig.alarms == []
+    assert rig.line.now_us() >= 8 * S + 200_000
+
+    class Twice(Line):
+        def wait(self, deadline_us: int | None) -> bytes:
+            return 3 * super().wait(deadline_us)
+
+    again = Rig(rx, line=lambda port: Twice(TellsOfCurrent(port, carrying({3}, 1_500, range(1, 2)))))
+    assert exact(again.run((8 * S, AskStop())))
+    assert again.alarms == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"), [(m.Channel, {"measured_ua": 1_500}), (m.Status, {"zero": 0})], ids=["channel", "status"]
+)
+def test_current_that_is_the_last_word_of_a_device_leaves_its_zero_in_doubt(
+    kind: type[Any], change: dict[str, int]
+) -> None:
+    told: list[Any] = []
+
+    def once(message: Any, _number: int) -> Any:
+        if told:
+            return None
+        if type(message) is kind:
+            told.append(message)
+            return message._replace(**change)
+        return message
+
+    rig = Rig(prescription(amplitudes_ma={3: 1.0}), line=lambda port: TellsOfCurrent(port, once))
+    report = rig.run((8 * S, AskStop()))
+    assert report.zero_confirmed_us is None
+    assert [alarm.partition(": ")[2] for alarm in rig.alarms] == [PULL_THE_LEADS]
+    assert rig.line.now_us() <= 15 * S
+
+
+@pytest.mark.parametrize("measured_ua", [0, 1_500])
+@pytest.mark.parametrize("booted", [True, False])
+def test_what_is_told_long_after_the_zero_is_no_old_news_whatever_its_clock_says(
+    booted: bool, measured_ua: int
+) -> None:
+    """A clock that goes back, or begins anew, hides no current; and what looks late is told once a channel."""
+
+    def change(message: Any, _number: int) -> Any:
+        earlier = message._replace(device_time_us=message.device_time_us - 7 * S)
+        if type(message) is m.Channel:
+            return earlier._replace(measured_ua=measured_ua)
+        return earlier._replace(boot_id=earlier.boot_id ^ booted)
+
+    rig = Rig(prescription(amplitudes_ma={2: 1.0, 4: 1.0}), line=lambda port: TellsOfCurrent(port, change))
+    report = rig.run((8 * S, AskStop()))
+    assert report.agreement["exact"] is None
+    assert (report.zero_confirmed_us is None) is bool(measured_ua)
+    told = [alarm.partition(": ") for alarm in rig.alarms]
+    assert sum("was allowed" in text for text, _, _ in told) == (2 if measured_ua else 0)
+    pulled = [text for text, _, action in told if action == PULL_THE_LEADS]
+    carries = [f"channel {channel} carries current after its zero was confirmed" for channel in (2, 4)]
+    assert pulled == (carries if measured_ua else [])
+
+
+def test_a_clock_that_goes_back_to_before_the_run_is_the_clocks_fault() -> None:
+    def change(message: Any) -> Any:
+        if not hasattr(message, "device_time_us") or rig.line.now_us() < 8 * S:
+            return message
+        return message._replace(device_time_us=message.device_time_us - 7_900_000)
+
+    rig = Rig(at_1_ma(), line=lying(change))
+    report = rig.run()
+    assert report.end is End.CLOCK, report.end_text
+    soon(rig, 8 * S)
+
+
+def test_zero_after_current_that_came_back_is_told_from_the_first_stop_on() -> None:
+    rig = Rig(at_1_ma(), line=lambda port: TellsOfCurrent(port, carrying({1}, 1_500, range(1, 3))))
+    report = rig.run((8 * S, AskStop()))
+    assert len(rig.alarms) == 1
+    assert report.agreement["exact"] is None
+    assert report.delivered == report.commanded
+    assert report.zero_confirmed_us is not None
+    assert report.zero_confirmed_us >= 200_000
+    assert rig.log.of("stop")[-1]["after_us"] == report.zero_confirmed_us
 
 
 def test_who_does_not_wait_for_the_way_out_is_told_all_the_same() -> None:

@@ -110,6 +110,21 @@ def test_on_hold_a_target_may_be_lowered_and_the_screen_shows_it_before_anybody_
     assert [ua for ua in starts(rig)[1:] if ua] == [goes_on_to_ua] * bool(goes_on_to_ua)
 
 
+@pytest.mark.parametrize("state", [State.TESTED, State.CHECKED])
+def test_before_a_start_the_screen_shows_what_it_will_go_to(state: State) -> None:
+    rx = prescription(amplitudes_ma={1: 1.0, 4: 1.5})
+    rig = Rig(rx, auto=UNATTENDED - {state})
+    shown: list[dict[int, int]] = []
+
+    def look(engine: Engine, now_us: int) -> None:
+        shown.append(dict(engine.view(now_us).targets_ua))
+
+    rig.when(state, look).when(State.RUNNING, look).when(State.RUNNING, AskStop())
+    rig.run((2 * S, proceed))
+    assert shown == [{1: 1_000, 4: 1_500}] * 2
+    assert starts(rig) == [1_000]
+
+
 def test_on_hold_nothing_is_raised() -> None:
     rig = Rig(at_1_ma())
     rig.run((8 * S, AskHold()), (9 * S, Lower(1)), (9 * S + 1, AskTarget(1, 950)), (9 * S + 2, Raise(1)), *GO_ON)

@@ -182,3 +182,21 @@ def test_a_program_that_stood_still_while_the_log_was_written_waits_for_it_anew(
     log = Sleeping(Tape())
     rig = Rig(prescription(seconds=5), log=log, line=lambda port: StandsStillOnce(port, log))
     assert rig.run().end is End.TIMER
+
+
+def test_a_log_that_is_stuck_is_told_with_the_time_that_was_waited() -> None:
+    class Earnest(Line):
+        def __init__(self, port: Port) -> None:
+            super().__init__(port)
+            self.virtual = False
+
+    class Stuck(ListLog):
+        def drain(self, timeout_s: float) -> None:
+            assert not timeout_s, "it is asked, not waited for: stops go on meanwhile"
+            if rig.engine.report is not None:
+                raise LogFault("1 log entry is not durable: not written yet")
+
+    rig = Rig(prescription(seconds=20), line=Earnest, log=Stuck(Tape()))
+    report = rig.run((8 * S, AskStop()))
+    assert high(rig) == ["1 log entry is not durable: not written yet after 10 s"]
+    assert 18 * S <= report.alarms[-1].at_us <= 18 * S + 500_000

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from stimctl import limits
-from stimctl.session.plausibility import PULSE_FLIGHT_US, Plausibility
+from stimctl.session.plausibility import PULSE_FLIGHT_US, TIMER_SLACK_US, Plausibility
 from stimctl.session.states import End
 from stimctl.wire.codes import Capability, DeviceState
 from tests.stimctl.session.plausibility_run import (
@@ -274,6 +274,17 @@ def test_a_status_from_before_the_run_is_none_of_it(before_us: int, judged: bool
     first = run.last._replace(applied_ua=100, measured_ua=100, device_time_us=run.device_us + 1)
     assert run.judge.channel(first, late_us) is None
     assert run.judge.silent(late_us) is not judged
+
+
+@pytest.mark.parametrize(("after_us", "judged"), [(TIMER_SLACK_US, False), (TIMER_SLACK_US + 1, True)])
+def test_a_status_from_before_the_run_that_comes_too_late_for_any_line_is_of_a_clock_that_went_back(
+    after_us: int, judged: bool
+) -> None:
+    run = Run()
+    run.judge.begin(1, DEVICE_US, STIMULATION_US, HOST_US)
+    old = run.status(device_time_us=DEVICE_US - S, stimulation_us=STIMULATION_US + after_us)
+    found = run.judge.status(old, HOST_US + after_us)
+    assert (found is not None and found.end is End.CLOCK and "its own" in found.text) is judged
 
 
 def test_what_the_host_slept_is_no_silence() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from stimctl.errors import IllegalEvent
 from stimctl.session.states import (
+    AT_REST,
     CHECKED,
     ENDED,
     ON_HOLD,
@@ -37,6 +38,10 @@ def test_stop_leads_to_stopping_from_everywhere_but_the_end() -> None:
             assert (state, Trigger.STOP) not in TABLE
         else:
             assert after(state, Trigger.STOP) is State.STOPPING
+
+
+def test_at_rest_is_wherever_a_start_may_follow() -> None:
+    assert set(State) - AT_REST == STIMULATING | {State.STOPPING, State.ENDED}
 
 
 def test_output_begins_only_by_a_start_after_an_arm_or_by_a_check() -> None:

@@ -11,14 +11,14 @@ from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import PULL_THE_LEADS
-from stimctl.stimulators.command_writer import CommandWriter
+from stimctl.stimulators.command_writer import NOT_TAKEN, CommandWriter
 from stimctl.stimulators.discovery import DeviceChoice, detect, handshake, stimulator
-from stimctl.stimulators.lease.device import NOT_TAKEN, ZeroReported
+from stimctl.stimulators.lease.device import ZeroReported
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.pulsepal.gate import REST_ALL, PulsePalGate, program_frame
 from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.gate import HARMLESS_SLOT, READ_CURRENTS, STOP, StimJimGate
-from tests.stimctl.session.world import Delayed, Line, prescription
+from tests.stimctl.session.world import Delayed, Line, Rig, at_1_ma, high, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import TOLD
 
@@ -412,3 +412,39 @@ def test_a_port_that_takes_no_handshake_is_named(device: str, at_us: int) -> Non
     assert line.now_us() <= 3 * S + 20_000
     with pytest.raises(NotSent):
         detect(line)
+
+
+class TakesNothing(Line):
+    """A port that refuses every write of a while."""
+
+    def __init__(self, port: Port, from_us: int, until_us: int) -> None:
+        super().__init__(port)
+        self._while = range(from_us, until_us)
+
+    def write(self, data: bytes) -> None:
+        if self.now_us() in self._while:
+            raise NotSent("sim://: the port takes no bytes")
+        self.inner.write(data)
+
+
+def test_where_the_port_takes_nothing_a_native_device_is_not_blamed() -> None:
+    rig = Rig(at_1_ma(), line=lambda port: TakesNothing(port, 7 * S, 9 * S))
+    report = rig.run()
+    assert (report.end, report.end_text) == (End.LINE_LOST, NOT_TAKEN)
+    assert high(rig) == [NOT_TAKEN, "no zero output confirmed 100 ms after the stop, which the port does not take"]
+    assert report.zero_confirmed_us is not None
+    stopped = Rig(at_1_ma(), line=lambda port: TakesNothing(port, 7 * S, 7_200_000))
+    stopped.run((7 * S + 1, AskStop()))
+    assert high(stopped) == ["no zero output confirmed 100 ms after the stop, which the port does not take"]
+
+
+def test_where_the_device_takes_nothing_the_port_is_not_blamed() -> None:
+    class Deaf(Line):
+        def write(self, data: bytes) -> None:
+            if self.now_us() < 7 * S:
+                self.inner.write(data)
+
+    report = Rig(at_1_ma(), line=Deaf).run()
+    assert report.end is End.LINE_LOST
+    assert report.end_text.startswith("no answer to KeepAlive after ")
+    assert "the port does not take" not in " ".join(alarm.text for alarm in report.alarms)

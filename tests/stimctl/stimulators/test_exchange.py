@@ -6,6 +6,7 @@ import pytest
 
 from stimctl.errors import CommandRefused, EchoMismatch, TimedOut, WrongDevice
 from stimctl.stimulators.base import OrderDeclined, StimulatorFailed
+from stimctl.stimulators.command_writer import NOT_TAKEN
 from stimctl.stimulators.exchange import BOOT_US, GIVE_UP_US, NO_ANSWER, RESEND_US, Exchange, PendingCommand, Urgency
 from stimctl.stimulators.native import NativeAdapter
 from stimctl.stimulators.targets import Targets
@@ -356,6 +357,13 @@ def test_a_device_that_answers_nothing_for_half_a_second_is_given_up() -> None:
     assert line.sent() == [], "nothing that waited is sent any more"
     assert [each.name for each in line.exchange.abandon().values()] == ["ReadCounters"], "it may have been taken"
     assert line.exchange.next_deadline_us() is None
+
+
+def test_of_what_the_port_did_not_take_no_answer_is_missed() -> None:
+    line = Line()
+    line.exchange.ask(step(1), 0)
+    line.exchange.not_taken = True
+    assert timed_out(line.exchange.advance(GIVE_UP_US)) == [NOT_TAKEN]
 
 
 def test_what_this_program_slept_through_is_nobodys_silence() -> None:

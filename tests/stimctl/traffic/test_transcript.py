@@ -76,6 +76,7 @@ def test_a_bad_header_is_refused_at_once(line: str, problem: str) -> None:
     [
         ('{"at_us": 3, "from": "ho', "may be cut short"),
         ('{"at_us": -1, "from": "host", "bytes": "00"}', "at_us is -1"),
+        ('{"at_us": 9223372036854775808, "from": "host", "bytes": "00"}', "at_us is 9223372036854775808"),
         ('{"at_us": true, "from": "host", "bytes": "00"}', "at_us is True"),
         ('{"at_us": 1.5, "from": "host", "bytes": "00"}', "at_us is 1.5"),
         ('{"at_us": 1, "from": "me", "bytes": "00"}', "from is 'me'"),

@@ -3,6 +3,7 @@
 import json
 import signal
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from stimctl.cli.run.exit_code import OF_END, exit_code
 from stimctl.ledger import Ledger
 from stimctl.profile import examples_folder
 from stimctl.session.states import End
-from stimctl.session.view import SessionReport
+from stimctl.session.view import Alarm, Priority, SessionReport
 
 BACK = str(examples_folder() / "low-back-pain.toml")
 
@@ -223,6 +224,9 @@ def test_a_success_needs_its_zero_and_its_count() -> None:
     assert exit_code(report(End.TIMER, zero_us=None), None) == codes.DEVICE
     assert exit_code(report(End.TIMER, exact=False), None) == codes.DEVICE
     assert exit_code(report(End.OPERATOR), None) == codes.STOPPED
+    for priority in Priority:
+        told = replace(report(End.TIMER), alarms=(Alarm(priority, "current came back", "PULL THE LEADS", 0),))
+        assert exit_code(told, None) == (codes.DEVICE if priority is Priority.HIGH else 0)
     assert exit_code(report(End.LINE_LOST, zero_us=None), None) == codes.LINE
     assert exit_code(report(End.SIGNAL), signal.SIGTERM) == 143
     assert exit_code(report(End.SIGNAL), None) == codes.HUNG_UP
