@@ -250,12 +250,12 @@ class PulsePalAdapter(d.LeaseDevice):
         self._program(gate.REST_ALL, lambda _answer, _now: [DeviceIdentified(self._identity(), 0)], now_us)
         return []
 
-    def _rested(self, answer: bytes, _now_us: int) -> list[Any]:
+    def _rested(self, answer: bytes, now_us: int) -> list[Any]:
         proven = answer in _PROOFS
         if self.command_gate.was_cut and not proven:
             return []  # the stop that is sent again asks for more
         # A stop that was sent again is answered again.
-        self._stale = self.command_gate.stopped() * (len(gate.CHANNELS) + 1 + len(answer) * proven)
+        self._stale = self.command_gate.stopped(now_us) * (len(gate.CHANNELS) + 1 + len(answer) * proven)
         return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:

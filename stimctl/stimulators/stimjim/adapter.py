@@ -309,6 +309,7 @@ class StimJimAdapter(d.LeaseDevice):
             return []
         self._train = None
         self.command_gate.over()
+        self.command_gate.at_zero(now_us)
         if not stop.measure:
             return self._at_zero(None, now_us)
         self.command_gate.send(READ_CURRENTS, now_us)

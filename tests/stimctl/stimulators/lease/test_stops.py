@@ -9,10 +9,11 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskTarget
+from stimctl.session.commands import AskHold, AskTarget, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
@@ -309,6 +310,27 @@ def test_a_preparation_of_several_questions_has_the_time_of_as_many_answers() ->
     rx = prescription(seconds=8, profile="bench-100hz", amplitudes_ma={1: 1.0})
     report = Bench(*PULSEPAL[1], rx, line=lambda port: Slow(port, 100 * MS)).run()
     assert report.end is End.TIMER
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_nothing_begins_closer_to_what_a_hold_cut_off_than_the_shortest_period(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    """Held at ten places of a period and let go on as soon as it may: what comes first is the check's pulse, or a new
+    run's."""
+    closest_us = []
+    for place in range(10):
+        bench = Bench(which, choice, prescription(seconds=10, profile="bench-100hz"))
+        held_s = 6 + place * 0.001
+        bench.run((held_s, AskHold()), *[(held_s + n / 2_000, Proceed()) for n in (*range(1, 40), 500, 1_000)])
+        begun_us = sorted(
+            flow.first_us + number * flow.period_us
+            for flow in bench.recorder.flows(1, FlowKind.TRAIN)
+            for number in range(flow.count)
+        )
+        assert begun_us[-1] > 6.5 * S
+        closest_us.append(min(after_us - before_us for before_us, after_us in pairwise(begun_us)))
+    assert min(closest_us) >= limits.PERIOD.low
 
 
 def said_of_pauses(bench: Bench) -> list[float]:
