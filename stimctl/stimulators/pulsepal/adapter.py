@@ -122,7 +122,7 @@ class PulsePalAdapter(d.LeaseDevice):
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
-        self._late_until_us = now_us + d.ANSWER_US
+        self._stop_owed = True
         if ask in (self._flying, *self._asks):
             return  # what waits, in flight or behind what is owed, is the answer to the first
         self.command_gate.stops_written = 0
@@ -140,7 +140,7 @@ class PulsePalAdapter(d.LeaseDevice):
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
-        if now_us >= self._late_until_us:
+        if not self._may_answer_stop(now_us):
             self._stale = 0
         self._received += data
         self._swallow_stale()
@@ -155,7 +155,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._swallow_stale()
         if self._flying is None:
             heard, self._received = self._received, b""
-            if heard and now_us >= self._late_until_us:
+            if heard and not self._may_answer_stop(now_us):
                 events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
         self._answer.turned(now_us)
         return events

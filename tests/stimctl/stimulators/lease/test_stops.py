@@ -19,7 +19,7 @@ from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.stimulators.lease.adapter import LeaseAdapter
-from stimctl.stimulators.lease.device import ReplyTimes, ZeroReported
+from stimctl.stimulators.lease.device import ANSWER_US, Foreign, ReplyTimes, ZeroReported
 from stimctl.stimulators.lease.scheduler import PAUSED
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import START
@@ -112,6 +112,22 @@ def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us:
     jim.wrote(later_us)
     assert jim.receive(answers(dialect), later_us + 15 * MS) == ([ZeroReported(None)] if counts else [])
     assert jim.receive(answers(dialect), later_us + 25 * MS) == ([] if counts else [ZeroReported(None)])
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_answers_to_a_stop_are_nobody_elses_while_anything_of_it_is_owed(dialect: str) -> None:
+    """Sent again, and taken by the port piece by piece: the second is answered after zero was told for the first."""
+    jim, left_us = DIALECTS[dialect](), 700 * MS
+    for at_us in (0, 20 * MS):
+        jim.stop(at_us, measure=False)
+        jim.take_output()
+    first, *others = answers(dialect).splitlines(keepends=True)
+    assert jim.receive(answers(dialect), 25 * MS) == [ZeroReported(None)]
+    assert jim.receive(first, left_us - MS) == []
+    jim.wrote(left_us)
+    assert jim.receive(b"".join(others), left_us + ANSWER_US - 1) == []
+    (somebody,) = jim.receive(first, left_us + ANSWER_US)
+    assert isinstance(somebody, Foreign)
 
 
 @pytest.mark.parametrize("dialect", "abc")
