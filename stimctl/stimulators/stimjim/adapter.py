@@ -128,9 +128,10 @@ class StimJimAdapter(d.LeaseDevice):
             may_play = self._train is not None or self._state is DialogState.UNKNOWN
             self._stop_anew(DialogState.STOPPING, now_us, may_play=may_play)
         self._stopping.measure |= measure
+        overtakes = self._state is DialogState.READING and self.command_gate.is_unsent(READ_CURRENTS)
         self._send_stop(now_us)
-        if self._state is DialogState.READING:
-            # The stop overtook the reading, if that was not sent yet.
+        if overtakes:
+            # Never asked twice: an answer does not say of which output it is.
             self.command_gate.send(READ_CURRENTS, now_us)
 
     def _stop_anew(self, state: DialogState, now_us: int, *, may_play: bool) -> None:

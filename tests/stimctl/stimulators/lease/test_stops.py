@@ -97,6 +97,36 @@ def answers(dialect: str) -> bytes:
     return forced + b"Set channel 0 to mode 3\nSet channel 1 to mode 3\n"
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("dialect", "abc")
+def test_two_readings_of_one_output_are_no_reading_of_both(dialect: str, lost: int) -> None:
+    """One output's reading is lost, of each time that both were asked; the stop goes on every 20 ms meanwhile."""
+    adapter = LeaseAdapter(DIALECTS[dialect]())
+    adapter.stop(0)
+    told = adapter.receive(answers(dialect), 5 * MS)
+    for at_us in range(5 * MS, 100 * MS, 5 * MS):
+        asked = adapter.take_output().splitlines(keepends=True)
+        adapter.wrote(at_us)
+        if READ_CURRENTS.splitlines(keepends=True)[1 - lost] in asked:
+            told += adapter.receive(b"Read value: 0 (1 uA)\n" if dialect == "c" else b"Read value: 0 (1uA)\n", at_us)
+        told += adapter.advance(at_us)
+    (zero,) = told
+    assert isinstance(zero, ZeroConfirmed)
+    assert not zero.measured
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_a_reading_that_a_stop_overtook_is_asked_behind_it(dialect: str) -> None:
+    adapter = LeaseAdapter(DIALECTS[dialect]())
+    adapter.stop(0)
+    adapter.receive(answers(dialect), 20 * MS)
+    adapter.advance(20 * MS)
+    assert adapter.take_output() == STOP + READ_CURRENTS
+    adapter.wrote(20 * MS)
+    adapter.advance(40 * MS)
+    assert adapter.take_output() == STOP
+
+
 @pytest.mark.parametrize(("later_us", "counts"), [(30 * MS, False), (700 * MS, True)])
 @pytest.mark.parametrize("dialect", "abc")
 def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us: int, *, counts: bool) -> None:
