@@ -128,8 +128,12 @@ class Runner:
         if self._durable_by_us is not None:
             self._ask_durable(now_us >= self._durable_by_us)
             wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
-        if not self._facts and not self._over:
-            if self._script:
+        # Where each write takes as long as a stop waits to be sent again, nothing would ever be read.
+        took_long = bool(self._facts) and not port.virtual and port.now_us() - now_us >= limits.STOP_RESEND_US
+        if (took_long or not self._facts) and not self._over:
+            if took_long:
+                wait_until_us = now_us
+            elif self._script:
                 wait_until_us = min(wait_until_us, self._script[0][0])
             try:
                 came_us = self._wait(wait_until_us)
