@@ -96,8 +96,20 @@ class PulsePalAdapter(d.LeaseDevice):
         self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def rest(self, now_us: int) -> None:
+        if self._firmware == 22:
+            # The stop has sent all of this already, and what is cut on its way may drive.
+            size = len(gate.read_back_of(gate.REST_ALL))
+            self._ask(_Request(gate.READ_BACK, size, None, self._program_rest), now_us)
+        else:
+            self._program_rest(b"", now_us)
+
+    def _program_rest(self, held: bytes, now_us: int) -> list[Any]:
+        """Where the device holds another program."""
+        if held == gate.read_back_of(gate.REST_ALL):
+            return [d.AtRest()]
         self._ask(_executed(_ZERO_ALL, len(gate.CHANNELS), _nothing), now_us)
         self._program(gate.REST_ALL, lambda _answer, _now: [d.AtRest()], now_us)
+        return []
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
         self.command_gate.confirmed()
