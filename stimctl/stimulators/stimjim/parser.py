@@ -92,21 +92,21 @@ class CommandRejected(NamedTuple):
 
 
 _IN_WORDS: dict[type[Any], Callable[[Any], str]] = {
-    SlotEcho: lambda said: said.slot.line(said.index).decode("ascii").strip(),
-    SlotStarted: lambda said: f"slot {said.index} was started",
-    TrainComplete: lambda said: f"a train is over after {counted(said.pulses, 'pulse')}",
-    StageReport: lambda said: f"a mean of {said.mean_ua} uA in output {said.channel}",
-    StopForced: lambda _said: "a train was stopped",
-    OutputGrounded: lambda said: f"output {said.channel} is grounded",
-    CurrentReading: lambda said: f"a current of {said.current_ua} uA",
-    Detached: lambda said: f"input {said.line} starts nothing",
+    SlotEcho: lambda message: message.slot.line(message.index).decode("ascii").strip(),
+    SlotStarted: lambda message: f"slot {message.index} was started",
+    TrainComplete: lambda message: f"a train is over after {counted(message.pulses, 'pulse')}",
+    StageReport: lambda message: f"a mean of {message.mean_ua} uA in output {message.channel}",
+    StopForced: lambda _message: "a train was stopped",
+    OutputGrounded: lambda message: f"output {message.channel} is grounded",
+    CurrentReading: lambda message: f"a current of {message.current_ua} uA",
+    Detached: lambda message: f"input {message.line} starts nothing",
 }
 
 
-def in_words(said: Any) -> str:
+def in_words(message: Any) -> str:
     """A message for people: what the device told."""
-    words = _IN_WORDS.get(type(said))
-    return str(said.text) if words is None else words(said)
+    words = _IN_WORDS.get(type(message))
+    return str(message.text) if words is None else words(message)
 
 
 _RULE = re.compile(r"-{20,}")
