@@ -103,9 +103,9 @@ class PulsePalAdapter(d.LeaseDevice):
         else:
             self._program_rest(b"", now_us)
 
-    def _program_rest(self, held: bytes, now_us: int) -> list[Any]:
+    def _program_rest(self, answer: bytes, now_us: int) -> list[Any]:
         """Where the device holds another program."""
-        if held == gate.read_back_of(gate.REST_ALL):
+        if answer == gate.read_back_of(gate.REST_ALL):
             return [d.AtRest()]
         self._ask(_executed(_ZERO_ALL, len(gate.CHANNELS), _nothing), now_us)
         self._program(gate.REST_ALL, lambda _answer, _now: [d.AtRest()], now_us)
