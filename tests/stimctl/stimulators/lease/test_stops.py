@@ -369,14 +369,31 @@ def test_nothing_begins_closer_to_what_a_hold_cut_off_than_the_shortest_period(
         bench = Bench(which, choice, prescription(seconds=10, profile="bench-100hz"))
         held_s = 6 + place * 0.001
         bench.run((held_s, AskHold()), *[(held_s + n / 2_000, Proceed()) for n in (*range(1, 40), 500, 1_000)])
-        begun_us = sorted(
-            flow.first_us + number * flow.period_us
-            for flow in bench.recorder.flows(1, FlowKind.TRAIN)
-            for number in range(flow.count)
-        )
-        assert begun_us[-1] > 6.5 * S
-        closest_us.append(min(after_us - before_us for before_us, after_us in pairwise(begun_us)))
+        closest_us.append(closest(bench, after_us=0))
     assert min(closest_us) >= limits.PERIOD.low
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_after_a_lowering_the_next_pulse_comes_no_sooner_than_the_pattern_had_it(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    closest_us = []
+    for lowered_s in (6.0, 6.1, 6.25, 6.4):
+        bench = Bench(which, choice, prescription(seconds=10, profile="bench-2hz"))
+        bench.run((lowered_s, AskTarget(1, 500)))
+        closest_us.append(closest(bench, after_us=S))
+    assert min(closest_us) >= 500 * MS
+
+
+def closest(bench: Bench, after_us: int) -> int:
+    """The shortest time from one pulse's beginning to the next one's, as the load had them from then on."""
+    begun_us = sorted(
+        flow.first_us + number * flow.period_us
+        for flow in bench.recorder.flows(1, FlowKind.TRAIN)
+        for number in range(flow.count)
+    )
+    assert begun_us[-1] > 7 * S
+    return min(later_us - before_us for before_us, later_us in pairwise(begun_us) if before_us >= after_us)
 
 
 def said_of_pauses(bench: Bench) -> list[float]:
