@@ -120,7 +120,8 @@ class PulsePalDevice:
     def next_event_us(self) -> int:
         """When, on the caller's clock, it next says something, gives up, or begins or ends a train; else far off."""
         turns = (player.turn_us(self.now_us) for player in self.players)
-        own_us = min(self._replies.next_us(), self._give_up_us(), self._trigger_us, *turns)
+        trigger_us = self._trigger_us if self._froze_us is None else NEVER_US
+        own_us = min(self._replies.next_us(), self._give_up_us(), trigger_us, *turns)
         return own_us + self._boot_us
 
     def take_output(self) -> bytes:

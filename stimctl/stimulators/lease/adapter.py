@@ -169,8 +169,10 @@ class LeaseAdapter:
         events += self._scheduler.obey(self._dialect.advance(now_us), now_us)
         events += self._scheduler.advance(now_us)
         events += self._watch(now_us)
+        if self._at.state in (*STIMULATING, DeviceState.CHECKING):
+            events += self._scheduler.go_on(now_us)
         if self._at.state in STIMULATING:
-            events += [*self._scheduler.go_on(now_us), *self._scheduler.pause(now_us)]
+            events += self._scheduler.pause(now_us)
         if self._tick_us is not None and now_us >= self._tick_us:
             self._tick_us = now_us - (now_us - self._tick_us) % TICK_US + TICK_US
             events += self._telemetry(now_us)

@@ -177,11 +177,15 @@ class LeaseDevice(SansIO, Protocol):
     may_stay_driven: bool = False  # as a `Stimulator`'s
     command_gate: Gate
     _answer: ReplyTimes
-    _late_until_us: int  # answers to a stop may still come until then; one that has not come by then was lost
+    # Answers to a stop may still come while anything of it has not left, and then until a time; what came by neither
+    # was lost.
+    _stop_owed: bool
+    _late_until_us: int
 
     def __init__(self, gate: Gate) -> None:
         self.command_gate = gate
         self._answer = ReplyTimes()
+        self._stop_owed = False
         self._late_until_us = 0
 
     def connect(self, now_us: int) -> None: ...
@@ -210,6 +214,12 @@ class LeaseDevice(SansIO, Protocol):
     def wrote(self, now_us: int) -> None:
         self.command_gate.wrote(now_us)
         self._answer.wrote(now_us)
+        if self._stop_owed:
+            self._stop_owed, self._late_until_us = False, now_us + ANSWER_US
+
+    def _may_answer_stop(self, now_us: int) -> bool:
+        """Whether what comes may be an answer to a stop of ours."""
+        return self._stop_owed or now_us < self._late_until_us
 
     def stood_still(self, late_us: int) -> None:
         self._answer.stood_still(late_us)

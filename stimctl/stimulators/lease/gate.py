@@ -59,6 +59,7 @@ class Gate:
         self.ceiling_ua = 0
         self._risen: dict[int, _LastRise] = {}
         self._ordered_us: int | None = None  # when a start was ordered that is not written yet
+        self.startable_us = 0  # by when the shortest period has passed since the last pulse that a stop may have left
 
     def arm(self, ceiling_ua: int) -> None:
         """Leases up to the ceiling may be started, from zero on."""
@@ -91,6 +92,10 @@ class Gate:
         """A stop overtakes what was about to be sent."""
         self._out.clear()
 
+    def at_zero(self, now_us: int) -> None:
+        """The device says that a stop was carried out: a pulse may have begun until then."""
+        self.startable_us = now_us + limits.PERIOD.low
+
     def wrote(self, now_us: int) -> None:
         """What was taken has left by now: rises count from here, not from when they were ordered."""
         if self._ordered_us is not None:
@@ -101,13 +106,16 @@ class Gate:
             }
 
     def check_rise(self, trains: Iterable[GatedTrain], now_us: int, *, slack_ua: int = 0) -> None:
-        """Raise `Unsafe` unless armed, and unless no channel rises faster than the steepest ramp, or by over a step.
+        """Raise `Unsafe` unless armed, too soon after a stop, or if a channel rises by over a step or faster than the
+        steepest ramp.
 
         A rise uses up the time that the steepest ramp takes for it. What is not used is kept for one step at most,
         and with the first train after `arm` that much is there. `slack_ua` is what the device's own resolution adds
         to a step; never to the ceiling.
         """
         require(self.ceiling_ua, "start", None, "nothing may be started while nothing is armed")
+        closer = f"may begin no sooner than {limits.PERIOD.low} us after a stop: a pulse may have begun until then"
+        require(now_us >= self.startable_us, "start", now_us - self.startable_us + limits.PERIOD.low, closer)
         risen = {train.channel: self._rise(train, now_us, slack_ua) for train in trains}
         silent = {channel: before._replace(level_ua=0) for channel, before in self._risen.items()}
         self._risen = {**silent, **risen}

@@ -87,7 +87,7 @@ class LeaseScheduler:
         return gated(lambda: self._dialect.prepare(lease, now_us))
 
     def end_run(self) -> None:
-        self.plan = self._ahead = self._waits_until_us = None
+        self.plan = self._ahead = None
 
     def lower(self, channel: int, target_ua: int, now_us: int) -> bool:
         """A lower target is used at the next pulse: what runs above it is cut. Whether anything does."""
@@ -101,13 +101,18 @@ class LeaseScheduler:
         return True
 
     def go_on(self, now_us: int) -> list[Any]:
-        if self._waits_until_us is not None and now_us >= self._waits_until_us:
-            self._waits_until_us = None
+        self._wait_is_over(now_us)
         occupied = self.cut is not None or self._given is not None or self._is_preparing
-        if self.plan is None or occupied or self._waits_until_us is not None:
+        if occupied or self._waits_until_us is not None:
             return []
+        if self.plan is None:
+            return [] if self._ahead is None else self._give(self._ahead, now_us)
         lease = self.plan.next(self.aims_ua())
         return self._holder.run_out(now_us) if lease is None else self._give(lease, now_us)
+
+    def _wait_is_over(self, now_us: int) -> None:
+        if self._waits_until_us is not None and now_us >= self._waits_until_us:
+            self._waits_until_us = None
 
     def begin_cut(self, why: CutReason, now_us: int) -> None:
         """Zero: now, or, where the reason can wait and the device would cut a pulse in half, between two pulses."""
@@ -179,6 +184,7 @@ class LeaseScheduler:
 
     def advance(self, now_us: int) -> list[Any]:
         """Let time pass: silent leases end, cuts are sent, answers become late."""
+        self._wait_is_over(now_us)
         if self._answer.is_late(now_us):
             return failed(self._answer.missed(TimedOut(LATE)))
         if self.cut is not None:
@@ -223,7 +229,7 @@ class LeaseScheduler:
         if self.cut is not None or self._given is not None or self._ahead is None:
             return []
         self._answer.forget()
-        return self._give(self._ahead, now_us) if self.plan is None else self.go_on(now_us)
+        return self.go_on(now_us)
 
     def _on_begun(self, _event: d.LeaseBegun, now_us: int) -> list[Any]:
         given = self._given
@@ -316,9 +322,10 @@ class LeaseScheduler:
         self._answer.forget()
         cut.zero_us = now_us
         events = [] if self._given is None else self._settle(self._given, cut, None)
-        if cut.why.value.resumes:
+        self._waits_until_us = self._dialect.command_gate.startable_us
+        if cut.why.value.resumes and self._grid_us is not None:
             # The next pulse no sooner than the pattern would have had it.
-            self._waits_until_us = self._grid_us
+            self._waits_until_us = max(self._waits_until_us, self._grid_us)
         return [*events, *self._holder.was_cut(cut, event.measured_ua, now_us)]
 
     def _settle(self, given: OrderedLease, cut: LeaseCut, done: d.LeaseDone | None) -> list[Any]:

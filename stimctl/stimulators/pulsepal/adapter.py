@@ -96,8 +96,20 @@ class PulsePalAdapter(d.LeaseDevice):
         self._program(outputs_of(lease, self.command_gate.ua_per_v), self._confirmed, now_us)
 
     def rest(self, now_us: int) -> None:
+        if self._firmware == 22:
+            # The stop has sent all of this already, and what is cut on its way may drive.
+            size = len(gate.read_back_of(gate.REST_ALL))
+            self._ask(_Request(gate.READ_BACK, size, None, self._program_rest), now_us)
+        else:
+            self._program_rest(b"", now_us)
+
+    def _program_rest(self, answer: bytes, now_us: int) -> list[Any]:
+        """Where the device holds another program."""
+        if answer == gate.read_back_of(gate.REST_ALL):
+            return [d.AtRest()]
         self._ask(_executed(_ZERO_ALL, len(gate.CHANNELS), _nothing), now_us)
         self._program(gate.REST_ALL, lambda _answer, _now: [d.AtRest()], now_us)
+        return []
 
     def _confirmed(self, _answer: bytes, _now_us: int) -> list[Any]:
         self.command_gate.confirmed()
@@ -122,7 +134,7 @@ class PulsePalAdapter(d.LeaseDevice):
         rest = gate.program_frame(self._program_op, gate.REST_ALL)
         self.command_gate.send(first + _ZERO_ALL + rest + ends, now_us)
         self._answer.forget()
-        self._late_until_us = now_us + d.ANSWER_US
+        self._stop_owed = True
         if ask in (self._flying, *self._asks):
             return  # what waits, in flight or behind what is owed, is the answer to the first
         self.command_gate.stops_written = 0
@@ -140,7 +152,7 @@ class PulsePalAdapter(d.LeaseDevice):
         return other
 
     def receive(self, data: bytes, now_us: int) -> list[Any]:
-        if now_us >= self._late_until_us:
+        if not self._may_answer_stop(now_us):
             self._stale = 0
         self._received += data
         self._swallow_stale()
@@ -155,7 +167,7 @@ class PulsePalAdapter(d.LeaseDevice):
             self._swallow_stale()
         if self._flying is None:
             heard, self._received = self._received, b""
-            if heard and now_us >= self._late_until_us:
+            if heard and not self._may_answer_stop(now_us):
                 events.append(d.Foreign(f"the PulsePal answered {heard.hex()} to what was not asked here"))
         self._answer.turned(now_us)
         return events
@@ -250,13 +262,13 @@ class PulsePalAdapter(d.LeaseDevice):
         self._program(gate.REST_ALL, lambda _answer, _now: [DeviceIdentified(self._identity(), 0)], now_us)
         return []
 
-    def _rested(self, answer: bytes, _now_us: int) -> list[Any]:
+    def _rested(self, answer: bytes, now_us: int) -> list[Any]:
         proven = answer in _PROOFS
         # Of a stop that has not left as a whole, what did may leave the outputs driven.
         if self.command_gate.on_its_way or (self.command_gate.was_cut and not proven):
             return []  # the stop that is sent again asks for more
         # A stop that was sent again is answered again.
-        self._stale = self.command_gate.stopped() * (len(gate.CHANNELS) + 1 + len(answer) * proven)
+        self._stale = self.command_gate.stopped(now_us) * (len(gate.CHANNELS) + 1 + len(answer) * proven)
         return [d.ZeroReported(None)]
 
     def _identity(self) -> Identity:

@@ -111,9 +111,10 @@ class PulsePalGate(Gate):
         """Nothing plays any more: the train ran its time."""
         self.playing = False
 
-    def stopped(self) -> int:
+    def stopped(self, now_us: int) -> int:
         """A stop was carried out, from its beginning to its end. How often it is answered again."""
         self.over()
+        self.at_zero(now_us)
         self.was_cut = False
         return max(0, self.stops_written + sum(map(self.is_stop, (self._taken, *self._out))) - 1)
 

@@ -82,7 +82,6 @@ class StimJimAdapter(d.LeaseDevice):
         self._steps: deque[Step] = deque()
         # Until when a board that boots now is asked once more; None once it is known.
         self._boots_until_us: int | None = 0
-        self._stop_left = False
 
     def connect(self, now_us: int) -> None:
         """Stop whatever another program left running, then take away what it left to run."""
@@ -92,7 +91,11 @@ class StimJimAdapter(d.LeaseDevice):
 
     def _clear(self, now_us: int) -> None:
         self._answer.expect(d.ANSWER_US, now_us)
+        self._send_stop(now_us)
+
+    def _send_stop(self, now_us: int) -> None:
         self.command_gate.send(STOP, now_us)
+        self._stop_owed = True
 
     def check_program(self, program: Program) -> None:
         foreign = [channel for channel in program.channels if channel not in CHANNELS]
@@ -125,9 +128,10 @@ class StimJimAdapter(d.LeaseDevice):
             may_play = self._train is not None or self._state is DialogState.UNKNOWN
             self._stop_anew(DialogState.STOPPING, now_us, may_play=may_play)
         self._stopping.measure |= measure
-        self.command_gate.send(STOP, now_us)
-        if self._state is DialogState.READING:
-            # The stop overtook the reading, if that was not sent yet.
+        overtakes = self._state is DialogState.READING and self.command_gate.is_unsent(READ_CURRENTS)
+        self._send_stop(now_us)
+        if overtakes:
+            # Never asked twice: an answer does not say of which output it is.
             self.command_gate.send(READ_CURRENTS, now_us)
 
     def _stop_anew(self, state: DialogState, now_us: int, *, may_play: bool) -> None:
@@ -135,7 +139,7 @@ class StimJimAdapter(d.LeaseDevice):
         self._answer.forget()
         self._asked = self._ready = None
         gate = self.command_gate
-        gate.groundings = gate.stale = gate.groundings if now_us < self._late_until_us else 0
+        gate.groundings = gate.stale = gate.groundings if self._may_answer_stop(now_us) else 0
         self._stopping = _Stopping(may_play)
 
     def apart(self) -> "StimJimAdapter":
@@ -172,17 +176,6 @@ class StimJimAdapter(d.LeaseDevice):
     def next_deadline_us(self) -> int | None:
         return earliest(self._answer.due_us, None if self._train is None else self._train.done_due_us)
 
-    def take_output(self) -> bytes:
-        data = super().take_output()
-        self._stop_left |= STOP in data
-        return data
-
-    def wrote(self, now_us: int) -> None:
-        super().wrote(now_us)
-        if self._stop_left:
-            self._stop_left = False
-            self._late_until_us = now_us + d.ANSWER_US
-
     def _rested(self, message: Any, now_us: int) -> list[Any]:
         """What the device says of the line that was sent last, while it is put at rest."""
         step = self._steps[0]
@@ -210,7 +203,7 @@ class StimJimAdapter(d.LeaseDevice):
         if self._state in (DialogState.UNKNOWN, DialogState.CLEARING) or isinstance(message, text.IdnReply):
             return []
         stops, starts = self._state in _STOPS, isinstance(message, text.SlotStarted)
-        late = now_us < self._late_until_us or stops
+        late = self._may_answer_stop(now_us) or stops
         if late and ((starts and message.index == 0) or isinstance(message, _MAY_BE_LATE)):
             return []
         if self._train is not None and isinstance(message, text.TrainComplete | text.StageReport):
@@ -309,6 +302,7 @@ class StimJimAdapter(d.LeaseDevice):
             return []
         self._train = None
         self.command_gate.over()
+        self.command_gate.at_zero(now_us)
         if not stop.measure:
             return self._at_zero(None, now_us)
         self.command_gate.send(READ_CURRENTS, now_us)

@@ -115,6 +115,10 @@ class StimJimGate(Gate):
         """The device told of a grounding."""
         self.groundings, self.stale = max(0, self.groundings - 1), max(0, self.stale - 1)
 
+    def is_unsent(self, data: bytes) -> bool:
+        """Whether this passed and was not taken yet."""
+        return data in self._out
+
     def follow_cut(self, data: bytes, sent: int, output: bytes) -> bytes:
         whole = super().follow_cut(data, sent, output)
         # A stop took the place of what had not left: none of that will be answered.

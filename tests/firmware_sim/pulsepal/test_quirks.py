@@ -129,6 +129,18 @@ def test_21_stands_still_while_a_command_arrives() -> None:
     assert [flow.count for flow in record.flows(1)] == [300]
 
 
+def test_21_goes_on_where_a_trigger_and_half_a_command_come_at_once() -> None:
+    """What it stands still for is no event that it waits for; half a second later it gives up."""
+    pal, now_us = FIRMWARES["21"](), 0
+    pal.receive(TRIGGER + HANDSHAKE[:1], now_us)
+    for _ in range(5):
+        if not pal.deaf:
+            now_us = pal.next_event_us()
+            pal.advance(now_us)
+    assert pal.deaf
+    assert S // 2 <= now_us < S
+
+
 @BOTH
 def test_a_click_brings_it_back_with_its_defaults(firmware: str) -> None:
     pal = FIRMWARES[firmware]()

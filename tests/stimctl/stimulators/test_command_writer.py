@@ -339,9 +339,7 @@ class Pulled(Line):
         (7_000, 250_000, True),
         (7_804, None, True),  # the stop at the end
         (7_804, 250_000, True),
-        (7_970, None, True),  # at rest, after its zero
-        (7_970, 250_000, True),
-        (7_970, 40_000, False),
+        (7_929, 40_000, False),  # whether it is at rest, after its zero
         (7_804, 40_000, False),
         (6_766, 20_000, False),
         (2, 0, False),

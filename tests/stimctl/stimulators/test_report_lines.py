@@ -49,7 +49,7 @@ def test_a_count_whose_zero_was_not_measured_is_not_known_to_be_all() -> None:
         DeviceSpec("stimjim", dialect="b"), DeviceChoice("stimjim", dialect="b"), prescription(seconds=12),
         line=lambda port: dropped(port, after_us=7 * S, what=rb"Read value[^\n]*\n"),
     )  # fmt: skip
-    report = bench.run((7.0371, AskStop()))
+    report = bench.run((7.0361, AskStop()))
     assert report.kept is not None
     assert (report.kept["evidence"], report.zero_measured) == ("counted", False)
     assert (report.agreement["exact"], report.agreement["reason"]) == (None, UNMEASURED)

@@ -8,17 +8,20 @@ from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.factory import DeviceSpec
 from firmware_sim.pulsepal.params import ZERO_CODE
 from firmware_sim.stimjim.dialect_b import StimJimFirmwareB
-from stimctl.errors import EchoMismatch
+from stimctl.errors import EchoMismatch, NotSent
+from stimctl.port import Port
 from stimctl.session.commands import AskHold, AskTarget
 from stimctl.session.states import End
+from stimctl.stimulators.base import SessionCounts
 from stimctl.stimulators.discovery import DeviceChoice, handshake
 from stimctl.stimulators.lease.adapter import LeaseAdapter
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
+from stimctl.stimulators.pulsepal.gate import READ_BACK
 from stimctl.stimulators.pulsepal.isolator import Isolator
 from stimctl.stimulators.stimjim.dialects import DIALECTS
 from stimctl.stimulators.stimjim.dialects import StimJimAdapterB as AdapterB
 from stimctl.stimulators.stimjim.rest import steps_of
-from tests.stimctl.session.world import prescription
+from tests.stimctl.session.world import Line, prescription
 from tests.stimctl.stimulators.bench import Bench, S, port_of
 from tests.stimctl.stimulators.contract import stop
 from tests.stimctl.stimulators.test_intruders import NAMES, PULSEPAL, STIMJIM
@@ -82,6 +85,52 @@ def test_a_pulsepal_is_left_at_rest(which: DeviceSpec, choice: DeviceChoice) -> 
     for channel in device.params.channels:
         assert (channel.volt1, channel.volt2, channel.rest) == (ZERO_CODE,) * 3
         assert (channel.link1, channel.link2, channel.loop) == (0, 0, 0)
+
+
+class TakesHalf(Line):
+    """From 9.0007 s on the first write goes in part, and nothing behind it for longer than a PulsePal waits."""
+
+    def __init__(self, port: Port, some: int) -> None:
+        super().__init__(port)
+        self._some: int | None = some
+
+    def write(self, data: bytes) -> None:
+        if 9_000_700 <= self.now_us() < 9_450_000:
+            some, self._some = min(self._some or 0, len(data) - 1), None
+            self.inner.write(data[:some])
+            raise NotSent("the port takes no more", some)
+        self.inner.write(data)
+
+
+@pytest.mark.parametrize("some", [1, 19, 50, 150])
+def test_a_pulsepal_22_drives_nothing_by_half_of_what_puts_it_at_rest(some: int) -> None:
+    """The stop has programmed it to rest: it is only asked whether it is, which sets nothing on its way."""
+    bench = Bench(*PULSEPAL[1], prescription(profile="bench-100hz"), line=lambda port: TakesHalf(port, some))
+    bench.run((9.0, stop))
+    assert any(entry["event"] == "deaf" for entry in bench.journal)
+    assert not [flow for channel in range(1, 5) for flow in bench.recorder.flows(channel, FlowKind.HELD)]
+
+
+@pytest.mark.parametrize("held", [ZERO_CODE, ZERO_CODE + 1])
+def test_a_pulsepal_22_is_programmed_to_rest_where_it_holds_something_else(held: int) -> None:
+    which, choice = PULSEPAL[1]
+    device: Any = which.make(seed=1, load="r1k")
+    port, adapter = port_of(device), adapter_of(choice)
+    handshake(port, adapter)
+    device.params.channels[2].volt1 = held
+    sent = b""
+    adapter.read_records([1], port.now_us())
+    for _ in range(10):
+        output = adapter.take_output()
+        sent += output
+        port.write(output)
+        adapter.wrote(port.now_us())
+        told = adapter.receive(port.wait(port.now_us() + 1_000), port.now_us())
+        if any(isinstance(event, SessionCounts) for event in told):
+            break
+    assert any(isinstance(event, SessionCounts) for event in told)
+    assert device.params.channels[2].volt1 == ZERO_CODE
+    assert (sent == READ_BACK) is (held == ZERO_CODE)
 
 
 @pytest.mark.parametrize(("which", "choice"), STIMJIM, ids=NAMES)

@@ -61,6 +61,28 @@ class StandsStillOnce(Line):
             self._stand_still()
 
 
+class SlowToWrite(StandsStillOnce):
+    """From `at_us` on each write of a second and a half takes `for_us`; and until when was waited behind each."""
+
+    def __init__(self, port: Port, at_us: int, for_us: int) -> None:
+        super().__init__(port, at_us, for_us, "write")
+        self.waited_us: list[int] = []
+        self._behind_write = False
+
+    def write(self, data: bytes) -> None:
+        began_us = self.now_us()
+        super().write(data)
+        self._behind_write = self.now_us() > began_us
+        if self.now_us() < self._at_us + 1_500 * MS:
+            self.stood_us = None
+
+    def wait(self, deadline_us: int | None) -> bytes:
+        if self._behind_write:
+            self._behind_write = False
+            self.waited_us.append((deadline_us or 0) - self.now_us())
+        return super().wait(deadline_us)
+
+
 def ran(
     device: str, at_us: int, for_us: int, where: str, *actions: tuple[float, Deed], profile: str = "bench-100hz",
 ) -> tuple[Bench, SessionReport]:  # fmt: skip
@@ -135,6 +157,21 @@ def test_behind_the_stop_of_a_lowering_no_pulses_are_told_that_are_taken_back(de
     for asked_ms in (3_130, 4_070):
         lowered = (asked_ms / 1_000, AskTarget(1, 500))
         assert ran(device, (asked_ms - 1) * MS, 480 * MS, "write", lowered)[1].end is End.TIMER
+
+
+@pytest.mark.parametrize("asked", [hold, stop, AskTarget(1, 600)], ids=["hold", "stop", "low"])
+@pytest.mark.parametrize("for_us", [25 * MS, 150 * MS, 190 * MS])
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_came_behind_each_of_many_slow_writes_was_not_late(device: str, for_us: int, asked: Deed) -> None:
+    """Each is over only when the next is due: what was answered is read all the same."""
+    bench = Bench(*DEVICES[device], prescription(seconds=12), line=lambda port: SlowToWrite(port, 5 * S, for_us))
+    bench.runner._port.virtual = False
+    report = bench.run((5.1, asked), (8, stop))
+    assert report.end is End.OPERATOR, report.end_text
+    assert isinstance(bench.port, SlowToWrite)
+    assert max(bench.port.waited_us) < 0, "it is only looked"
+    assert report.zero_confirmed_us is not None
+    assert [alarm.text for alarm in report.alarms if PULL_THE_LEADS in alarm.action] == []
 
 
 @pytest.mark.timeout(20)

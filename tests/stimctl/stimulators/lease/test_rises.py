@@ -50,6 +50,18 @@ def test_a_second_step_waits_for_as_long_as_the_steepest_ramp_takes() -> None:
         assert not passes(gate, 3 * STEP, ms * 1_000 + 1_000)
 
 
+@pytest.mark.parametrize(
+    ("after_us", "allowed"), [(0, False), (limits.PERIOD.low - 1, False), (limits.PERIOD.low, True)]
+)
+def test_after_a_stop_nothing_is_started_within_the_shortest_period(after_us: int, *, allowed: bool) -> None:
+    """A pulse may have begun until zero was told; also before the gate was armed anew."""
+    gate = armed()
+    assert passes(gate, STEP, 0)
+    gate.at_zero(S)
+    gate.arm(2_000)
+    assert passes(gate, STEP, S + after_us) is allowed
+
+
 def test_a_fall_earns_no_rise() -> None:
     """Up and down again by a step, as often as one likes: each way up needs its time."""
     gate = armed()

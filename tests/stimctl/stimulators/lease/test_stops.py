@@ -9,16 +9,17 @@ from itertools import pairwise
 
 import pytest
 
+from firmware_sim.analog.recorder import FlowKind
 from firmware_sim.factory import DeviceSpec
 from stimctl import limits
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskTarget
+from stimctl.session.commands import AskHold, AskTarget, Proceed
 from stimctl.session.states import End
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.base import ZeroConfirmed, ZeroOverdue
 from stimctl.stimulators.discovery import DeviceChoice
 from stimctl.stimulators.lease.adapter import LeaseAdapter
-from stimctl.stimulators.lease.device import ReplyTimes, ZeroReported
+from stimctl.stimulators.lease.device import ANSWER_US, Foreign, ReplyTimes, ZeroReported
 from stimctl.stimulators.lease.scheduler import PAUSED
 from stimctl.stimulators.pulsepal.adapter import PulsePalAdapter
 from stimctl.stimulators.pulsepal.gate import START
@@ -96,6 +97,36 @@ def answers(dialect: str) -> bytes:
     return forced + b"Set channel 0 to mode 3\nSet channel 1 to mode 3\n"
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("dialect", "abc")
+def test_two_readings_of_one_output_are_no_reading_of_both(dialect: str, lost: int) -> None:
+    """One output's reading is lost, of each time that both were asked; the stop goes on every 20 ms meanwhile."""
+    adapter = LeaseAdapter(DIALECTS[dialect]())
+    adapter.stop(0)
+    told = adapter.receive(answers(dialect), 5 * MS)
+    for at_us in range(5 * MS, 100 * MS, 5 * MS):
+        asked = adapter.take_output().splitlines(keepends=True)
+        adapter.wrote(at_us)
+        if READ_CURRENTS.splitlines(keepends=True)[1 - lost] in asked:
+            told += adapter.receive(b"Read value: 0 (1 uA)\n" if dialect == "c" else b"Read value: 0 (1uA)\n", at_us)
+        told += adapter.advance(at_us)
+    (zero,) = told
+    assert isinstance(zero, ZeroConfirmed)
+    assert not zero.measured
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_a_reading_that_a_stop_overtook_is_asked_behind_it(dialect: str) -> None:
+    adapter = LeaseAdapter(DIALECTS[dialect]())
+    adapter.stop(0)
+    adapter.receive(answers(dialect), 20 * MS)
+    adapter.advance(20 * MS)
+    assert adapter.take_output() == STOP + READ_CURRENTS
+    adapter.wrote(20 * MS)
+    adapter.advance(40 * MS)
+    assert adapter.take_output() == STOP
+
+
 @pytest.mark.parametrize(("later_us", "counts"), [(30 * MS, False), (700 * MS, True)])
 @pytest.mark.parametrize("dialect", "abc")
 def test_an_answer_to_an_earlier_cut_is_none_to_this_one(dialect: str, later_us: int, *, counts: bool) -> None:
@@ -127,6 +158,22 @@ def test_an_answer_to_an_earlier_stop_is_no_zero_while_half_a_program_is_on_its_
     pal.take_output()
     pal.wrote(40 * MS)
     assert pal.receive(b"\1" * 5, 41 * MS) == [ZeroReported(None)]
+
+
+@pytest.mark.parametrize("dialect", "abc")
+def test_answers_to_a_stop_are_nobody_elses_while_anything_of_it_is_owed(dialect: str) -> None:
+    """Sent again, and taken by the port piece by piece: the second is answered after zero was told for the first."""
+    jim, left_us = DIALECTS[dialect](), 700 * MS
+    for at_us in (0, 20 * MS):
+        jim.stop(at_us, measure=False)
+        jim.take_output()
+    first, *others = answers(dialect).splitlines(keepends=True)
+    assert jim.receive(answers(dialect), 25 * MS) == [ZeroReported(None)]
+    assert jim.receive(first, left_us - MS) == []
+    jim.wrote(left_us)
+    assert jim.receive(b"".join(others), left_us + ANSWER_US - 1) == []
+    (somebody,) = jim.receive(first, left_us + ANSWER_US)
+    assert isinstance(somebody, Foreign)
 
 
 @pytest.mark.parametrize("dialect", "abc")
@@ -325,6 +372,44 @@ def test_a_preparation_of_several_questions_has_the_time_of_as_many_answers() ->
     rx = prescription(seconds=8, profile="bench-100hz", amplitudes_ma={1: 1.0})
     report = Bench(*PULSEPAL[1], rx, line=lambda port: Slow(port, 100 * MS)).run()
     assert report.end is End.TIMER
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_nothing_begins_closer_to_what_a_hold_cut_off_than_the_shortest_period(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    """Held at ten places of a period and let go on as soon as it may: what comes first is the check's pulse, or a new
+    run's."""
+    closest_us = []
+    for place in range(10):
+        bench = Bench(which, choice, prescription(seconds=10, profile="bench-100hz"))
+        held_s = 6 + place * 0.001
+        bench.run((held_s, AskHold()), *[(held_s + n / 2_000, Proceed()) for n in (*range(1, 40), 500, 1_000)])
+        closest_us.append(closest(bench, after_us=0))
+    assert min(closest_us) >= limits.PERIOD.low
+
+
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_after_a_lowering_the_next_pulse_comes_no_sooner_than_the_pattern_had_it(
+    which: DeviceSpec, choice: DeviceChoice
+) -> None:
+    closest_us = []
+    for lowered_s in (6.0, 6.1, 6.25, 6.4):
+        bench = Bench(which, choice, prescription(seconds=10, profile="bench-2hz"))
+        bench.run((lowered_s, AskTarget(1, 500)))
+        closest_us.append(closest(bench, after_us=S))
+    assert min(closest_us) >= 500 * MS
+
+
+def closest(bench: Bench, after_us: int) -> int:
+    """The shortest time from one pulse's beginning to the next one's, as the load had them from then on."""
+    begun_us = sorted(
+        flow.first_us + number * flow.period_us
+        for flow in bench.recorder.flows(1, FlowKind.TRAIN)
+        for number in range(flow.count)
+    )
+    assert begun_us[-1] > 7 * S
+    return min(later_us - before_us for before_us, later_us in pairwise(begun_us) if before_us >= after_us)
 
 
 def said_of_pauses(bench: Bench) -> list[float]:
