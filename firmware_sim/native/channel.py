@@ -324,7 +324,8 @@ class OutputChannel:
 
     def idle_ua(self, now_us: int) -> int:
         """What is read with the output disabled: a pulse in flight, a discharge, a leak, or noise. A size, in uA."""
-        flowing_na = self.flowing_na(now_us) or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
+        flowing_na = self._flight.at(now_us - self._flight.last_us) if now_us < self._landed_us else 0
+        flowing_na = flowing_na or self._electrodes.flowing_na(now_us) or self.switch.leak_na(now_us)
         return self._size_ua(flowing_na, now_us)
 
     def leak_ua(self, now_us: int) -> int:

@@ -31,8 +31,8 @@ class SessionPort(MonotonicPort):
         self._take_note = take_note
 
     def send(self, output: bytes) -> bool:
-        """Write what is owed and `output`; whether it all went."""
-        return bool(output or self.writer.owed) and self.writer.send(output)
+        """Write what is owed, and `output`; whether it all went."""
+        return self.writer.send(output)
 
     def lost(self, why: LineLost) -> None:
         """Nobody is there any more."""

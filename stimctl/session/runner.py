@@ -101,7 +101,7 @@ class Runner:
         if now_us >= self._last.deadline_us or facts or self._posted or (script and script[0][0] <= now_us):
             command = self._next_command(now_us)
         step, port.data = self._engine.step(now_us, port.data, command), b""
-        if port.send(step.output) and self._engine.stimulator.hears_writes:
+        if (step.output or port.writer.owed) and port.send(step.output) and self._engine.stimulator.hears_writes:
             facts.append(c.BytesWritten(port.now_us()))
         if step is not self._last:
             self._last = step
@@ -118,11 +118,11 @@ class Runner:
                 facts.append(said)
                 self._durable_by_us = None
             wait_until_us = max(now_us, min(wait_until_us, now_us + POLL_US))
-        # Where each write takes as long as a stop waits to be sent again, nothing would ever be read.
-        took_long = bool(facts) and not port.virtual and port.now_us() - now_us >= limits.STOP_RESEND_US
-        if self._over or (facts and not took_long):
-            return port.now_us()
-        if facts:
+        if facts or self._over:
+            # Where each write takes as long as a stop waits to be sent again, nothing would ever be read.
+            took_long = not port.virtual and port.now_us() - now_us >= limits.STOP_RESEND_US
+            if self._over or not took_long:
+                return port.now_us()
             wait_until_us = now_us
         elif script:
             wait_until_us = min(wait_until_us, script[0][0])

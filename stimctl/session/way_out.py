@@ -45,7 +45,8 @@ def _stop_apart(stimulator: Stimulator, engine: Engine, port: SessionPort, tell:
     began_us = now_us = port.now_us()
     stimulator.stop(now_us)
     while now_us - began_us < limits.STOP_TRY_US:
-        if port.send(stimulator.take_output()):
+        output = stimulator.take_output()
+        if (output or port.writer.owed) and port.send(output):
             stimulator.wrote(port.now_us())
         data = port.wait(stimulator.next_deadline_us())
         now_us = port.now_us()

@@ -132,7 +132,6 @@ class Exchange:
                     self._overtake(now_us)
                     self._send(overtaken, now_us)
                 elif urgent.urgency is Urgency.HOLD:  # it has its 50 ms, too
-                    self._waits_since_us = now_us
                     break
 
     def _waiting_urgently(self) -> int:

@@ -133,10 +133,12 @@ def summed(plan: Program, delivered: list[Pulse]) -> ChannelDose:
 def test_a_hold_ends_one_run_and_the_next_begins_from_zero() -> None:
     plan = program(stimulation_us=MINUTE)
     commanded = CommandedDose(plan)
+    assert commanded.runs == 0
     commanded.started({1: 1_500}, 0)
     commanded.on_hold(20 * US + 1)
     commanded.started({1: 800}, 20 * US + 1)
     commanded.ended(31 * US)
+    assert commanded.runs == 2
     first = list(pulses(plan, 1, 1_500, until_us=20 * US + 1))
     second = list(pulses(plan, 1, 800, run_start_us=20 * US + 1, until_us=31 * US))
     assert first[-1].amplitude_ua == 1_500

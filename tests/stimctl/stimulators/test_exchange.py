@@ -241,6 +241,7 @@ def test_a_hold_is_sent_until_it_is_answered_behind_each_keepalive_that_overtake
     assert line.pass_time(50 * MS) == [(2, m.Hold())]
     assert line.pass_time(100 * MS) == [(3, m.KeepAlive(NONCE)), (4, m.Hold())]
     assert line.pass_time(150 * MS) == [(4, m.Hold())]
+    assert line.answer(3, ALIVE, 155 * MS) == [ALIVE]
     line.exchange.urge(keepalive(), 160 * MS)
     assert line.pass_time(200 * MS) == [(5, m.KeepAlive(NONCE)), (6, m.Hold())]
     assert line.answer(4, HOLDING, 220 * MS) == [HOLDING]
