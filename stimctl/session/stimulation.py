@@ -9,7 +9,7 @@ from stimctl.errors import IllegalEvent, Misuse
 from stimctl.session.commands import AskTarget, Lower, Raise
 from stimctl.session.context import NEVER_US, Context
 from stimctl.session.plausibility import TIMER_SLACK_US, Implausible, Plausibility
-from stimctl.session.states import ON_HOLD, QUIET, STIMULATING, STOPPING, TABLE, End, State, Task, Trigger
+from stimctl.session.states import AT_REST, QUIET, STIMULATING, STOPPING, TABLE, End, State, Task, Trigger
 from stimctl.session.view import EXAMINE, LOOK_AFTER, Priority
 from stimctl.stimulators import base
 from stimctl.stimulators.exchange import GIVE_UP_US, NO_ANSWER
@@ -60,9 +60,9 @@ class Stimulation:
         return targets.down(channel) if isinstance(command, Lower) else targets.up(channel, now_us)
 
     def _lower_at_rest_ua(self, command: Raise | Lower | AskTarget) -> int:
-        """On hold, and while a start is on its way, a target can be lowered: the next run goes no higher."""
+        """Before a run, also on hold, a target can be lowered: that run goes no higher."""
         context, channel = self._context, command.channel
-        if isinstance(command, Raise) or not (context.state in ON_HOLD or context.starts):
+        if isinstance(command, Raise) or context.state not in AT_REST:
             word = context.state.value
             raise Misuse(f"channel {channel}: a target is set while stimulating, not while {word!r}")
         if isinstance(command, Lower):

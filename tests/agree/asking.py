@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from firmware_sim.faults import Fault
-from stimctl.session.states import ENDED, ON_HOLD, STIMULATING, End, State, Task
+from stimctl.session.states import AT_REST, ENDED, STIMULATING, End, State, Task
 from stimctl.wire.codes import DeviceState
 from tests.agree.rig import Rig
 from tests.agree.same import Disagreement, same
@@ -21,7 +21,7 @@ SLICE_US = 100_000
 # Three raises go one after the other, each behind a keepalive: six answers of 400 ms.
 SETTLED_US = 2_500_000
 OUTPUT = (DeviceState.RAMPING, DeviceState.RUNNING, DeviceState.RAMPING_DOWN)
-MAY_LOWER = STIMULATING | ON_HOLD | {State.ARMED}
+MAY_LOWER = STIMULATING | AT_REST
 ENDS = (End.OPERATOR, End.TIMER)
 # On a line that loses frames, each is sent again every 50 ms.
 LOST_US = 2_500_000

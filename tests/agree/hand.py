@@ -1,17 +1,16 @@
 """What an operator's command sends down a clean line, by the rules that the session holds (`stimctl.session.targets`).
 
-From zero to 0.5 mA nothing stands on the way down; up goes 0.1 mA a second; the last output's end is a hold. After a
-hold a channel goes to the least of what the device had and what was asked for last, which may be lowered meanwhile.
+From zero to 0.5 mA nothing stands on the way down; up goes 0.1 mA a second; the last output's end is a hold. A channel
+starts towards what is prescribed, and after a hold towards what the device had, or less if less was asked for since.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from stimctl.session.states import ON_HOLD, STIMULATING, State
+from stimctl.session.states import AT_REST, STIMULATING, State
 from tests.agree.model import S, Session
 
 LOWEST_UA, STEP_UA = 500, 100
-ARMED = {State.ARMED, State.REARMED}  # with the start on its way
 
 
 class Sent(NamedTuple):
@@ -54,7 +53,7 @@ class Hand:
         if do != "hold" and channel not in self.first_ua:
             return []
         if state not in STIMULATING:
-            if do in ("lower", "set") and (state in ON_HOLD or (busy == "starting" and state in ARMED)):
+            if do in ("lower", "set") and state in AT_REST:
                 self._lower_at_rest(do, channel, ua, model)
             return []
         sent = [Sent("Hold")] if do == "hold" else self._sets(do, channel, ua, model)

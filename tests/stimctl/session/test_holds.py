@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from firmware_sim.analog.recorder import FlowKind
 from stimctl.errors import LogFault
 from stimctl.port import Port
-from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Raise
-from stimctl.session.engine import UNATTENDED, Engine
+from stimctl.session.commands import AskHold, AskStop, AskTarget, Command, Lower, Proceed, Raise
+from stimctl.session.engine import ATTENDED, UNATTENDED, Engine
 from stimctl.session.states import End, State
 from stimctl.session.view import OperatorMessage
 from stimctl.stimulators.exchange import PendingCommand as ExchangeCommand
@@ -202,12 +202,32 @@ def test_a_hold_that_is_asked_for_while_the_log_is_written_follows_the_start() -
     assert starts(rig) == [500]
 
 
-def test_before_anything_is_armed_no_target_is_set() -> None:
+BEFORE = [State.IDLE, State.IDENTIFIED, State.LOADED, State.TESTED, State.CHECKING, State.CHECKED, State.ARMED]
+
+
+@pytest.mark.parametrize("state", BEFORE)
+@pytest.mark.parametrize(("asked", "aim_ua"), [(Lower(1), 900), (AskTarget(1, 600), 600), (AskTarget(1, 400), 0)])
+def test_what_is_lowered_before_anything_runs_is_never_exceeded(state: State, asked: Command, aim_ua: int) -> None:
     rig = Rig(at_1_ma())
-    rig.when(State.CHECKING, AskTarget(1, 600))
-    rig.run()
-    assert starts(rig) == [1_000]
-    assert any("not while 'impedance check'" in text for text in told(rig))
+    report = rig.when(state, asked).run((20 * S, AskStop()))
+    flows = rig.recorder.flows(1, FlowKind.TRAIN)
+    assert max((round(flow.shape.first_na / 10_000) * 10 for flow in flows), default=0) == aim_ua
+    assert exact(report)
+
+
+@pytest.mark.parametrize("state", [State.TESTED, State.CHECKING, State.CHECKED])
+def test_before_an_operator_begins_a_target_is_lowered_and_shown_and_not_raised(state: State) -> None:
+    rig = Rig(at_1_ma(), auto=ATTENDED)
+    rig.when(State.TESTED, Proceed()).when(State.CHECKED, Proceed())
+    rig.when(state, AskTarget(1, 600)).when(state, AskTarget(1, 700)).when(state, Raise(1))
+    shown: list[Mapping[int, int]] = []
+    rig.run((900_000, lambda engine, now_us: shown.append(engine.view(now_us).targets_ua)), (20 * S, AskStop()))
+    assert shown == [{1: 600}]
+    assert starts(rig) == [600]
+    assert [text for text in told(rig) if "channel 1" in text] == [
+        "channel 1: a target is raised while stimulating only; it will go to 600 uA",
+        f"channel 1: a target is set while stimulating, not while {state.value!r}",
+    ]
 
 
 # --- an answer that is lost ---------------------------------------------------------------------------------
