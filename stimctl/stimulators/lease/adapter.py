@@ -120,7 +120,8 @@ class LeaseAdapter:
                 self._say(now_us, base.OrderDeclined("SetTarget", reason, target_ua, 0, channel, target_ua))
                 continue
             self.targets.sent(channel, target_ua)
-            if self._scheduler.lower(channel, target_ua, now_us):
+            # What was ordered first is told first.
+            if self._scheduler.lower(channel, target_ua, now_us) or self._lowered:
                 self._lowered.append((channel, target_ua))
             else:
                 stimulation_us, made_us = self._scheduler.stimulation_us(now_us), self._at.device_time_us(now_us)

@@ -186,6 +186,21 @@ def test_a_train_that_may_play_must_have_stopped_for_a_zero(dialect: str) -> Non
     assert adapter.take_output() == b""
 
 
+@pytest.mark.parametrize("at_us", [16_031_500, 16_036_000, 16_261_000, 16_265_500])
+@pytest.mark.parametrize("apart_us", [4_000, 12_000])
+@pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
+def test_of_several_lowerings_the_last_one_stands(
+    which: DeviceSpec, choice: DeviceChoice, at_us: int, apart_us: int
+) -> None:
+    """The lease that the first one cuts may end by itself meanwhile: a later one was told ahead of it, and undone."""
+    bench = Bench(which, choice, prescription(seconds=30), line=lambda port: Delayed(port, 8 * MS))
+    lowered = [((at_us + n * apart_us) / S, AskTarget(1, ua)) for n, ua in enumerate((900, 700, 500))]
+    report = bench.run(*lowered, (at_us / S + 0.5, stop))
+    assert report.targets_ua == {1: 500}
+    late = [flow for flow in bench.recorder.flows(1) if flow.first_us > at_us + 2 * apart_us + 60 * MS]
+    assert all(abs(flow.shape.first_na) <= 501_000 for flow in late)
+
+
 @pytest.mark.parametrize("one_way_ms", [1, 3, 8, 15])
 @pytest.mark.parametrize(("which", "choice"), DEVICES, ids=NAMES)
 def test_a_slow_line(which: DeviceSpec, choice: DeviceChoice, one_way_ms: int) -> None:
