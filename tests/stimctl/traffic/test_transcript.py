@@ -11,7 +11,10 @@ from stimctl.traffic.transcript import TrafficChunk, TrafficHeader, TrafficWrite
 
 records = st.lists(
     st.builds(
-        TrafficChunk, st.integers(0, 2**63 - 1), st.sampled_from(["host", "device"]), st.binary(min_size=1, max_size=100)
+        TrafficChunk,
+        st.integers(0, 2**63 - 1),
+        st.sampled_from(["host", "device"]),
+        st.binary(min_size=1, max_size=100),
     ),
     max_size=10,
 )
