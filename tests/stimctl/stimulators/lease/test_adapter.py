@@ -68,6 +68,7 @@ def test_without_keepalives_it_ends_within_the_watchdogs_time_and_names_the_host
     ended = [
         (at_us, event) for at_us, event in told if isinstance(event, m.Status) and event.state == DeviceState.ENDED
     ]
+    assert ended, "it goes on without keepalives"
     at_us, status = ended[0]
     assert isinstance(status, m.Status)
     assert status.end_reason == EndReason.STOP
